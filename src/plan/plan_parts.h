@@ -1,0 +1,44 @@
+/* The inside of a plan, shared by what builds it (build.c) and what reads it (plan.c). */
+#ifndef NOCTULE_PLAN_PLAN_PARTS_H
+#define NOCTULE_PLAN_PLAN_PARTS_H
+
+#include "base/array.h"
+#include "plan/plan.h"
+
+/* Equal slot lists are held once: slots first .. first + n - 1 of the pool, ascending by slot_key(). */
+struct slot_set {
+    uint32_t first, n;
+};
+
+/* A part is a range of addresses that share one slot set. Its indices start at base: address by address, and slot by
+ * slot within an address. Parts are ascending and disjoint, and stand as parallel arrays: a search touches one of them. */
+struct plan {
+    struct array ranges; /* struct addr_range */
+    struct array bases;  /* uint64_t */
+    struct array set_of; /* uint32_t: index in sets */
+    struct array sets;   /* struct slot_set */
+    struct array pool;   /* struct slot */
+    uint64_t size;
+    addr_t addresses, special_removed;
+};
+
+#define PLAN_PARTS_MAX (64u << 20)
+#define PLAN_POOL_MAX (64u << 20) /* slots of all different sets: 256 MB */
+
+static inline uint32_t slot_key(struct slot s) {
+    return (uint32_t)s.technique << 24 | (uint32_t)s.port << 8 | s.payload;
+}
+
+/* Where s stands in the n ascending slots, or n when it does not. */
+size_t slots_find(const struct slot *slots, size_t n, struct slot s);
+
+struct plan *plan_new(void); /* empty; NULL = no memory */
+
+/* Appends a range above all others, joining it to the last part where it continues it. -ERANGE when the plan would
+ * pass 2^63 indices, -ENOMEM, -E2BIG; with a line. */
+int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct error *e);
+
+/* The line for array_add()'s errno. */
+int plan_no_room(struct error *e, int code);
+
+#endif

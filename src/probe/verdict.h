@@ -1,0 +1,55 @@
+/* What an answer, or silence, means. */
+#ifndef NOCTULE_PROBE_VERDICT_H
+#define NOCTULE_PROBE_VERDICT_H
+
+#include <stdint.h>
+
+enum state {
+    STATE_UNKNOWN,
+    STATE_OPEN,
+    STATE_CLOSED,
+    STATE_FILTERED,
+    STATE_UNFILTERED,
+    STATE_OPEN_FILTERED,
+    STATE_CLOSED_FILTERED,
+    STATE_UP,   /* hosts: an address that answered ARP or discovery */
+    STATE_DOWN,
+    STATE_COUNT
+};
+
+enum reason {
+    REASON_NONE,
+    REASON_SYN_ACK,
+    REASON_SYN,          /* simultaneous open, proven by the ACK of our SYN-ACK */
+    REASON_RESET,
+    REASON_NO_RESPONSE,
+    REASON_NET_UNREACH,
+    REASON_HOST_UNREACH,
+    REASON_PROTO_UNREACH,
+    REASON_PORT_UNREACH,
+    REASON_NET_PROHIBITED,
+    REASON_HOST_PROHIBITED,
+    REASON_ADMIN_PROHIBITED,
+    REASON_TIME_EXCEEDED,
+    REASON_ARP_RESPONSE,
+    REASON_OWN_PORT,     /* a port that this process claimed on its own machine: bind proved that nobody listens */
+    REASON_CONN_ACCEPT,  /* connect(2) succeeded */
+    REASON_CONN_REFUSED,
+    REASON_COUNT
+};
+
+struct verdict {
+    enum state state;
+    enum reason reason;
+};
+
+/* nmap's words: "open", "open|filtered"; "syn-ack", "no-response". */
+const char *state_name(enum state s);
+const char *reason_name(enum reason r);
+/* The state for a name, or STATE_UNKNOWN. */
+enum state state_from_name(const char *name);
+
+/* How strong an answer is: filtered 1, closed 2, open 3. A verdict only ever yields to a stronger one. */
+unsigned verdict_rank(enum state s);
+
+#endif

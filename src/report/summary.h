@@ -1,0 +1,52 @@
+/* What the scan as a whole has to say: the closing record, the text trailer, and the figures of the progress line. */
+#ifndef NOCTULE_REPORT_SUMMARY_H
+#define NOCTULE_REPORT_SUMMARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/reply.h"
+#include "probe/verdict.h"
+
+#define SUMMARY_TRIES_MAX 16
+
+struct summary {
+    const char *version;
+    int argc;
+    const char *const *argv;
+    uint64_t seed;
+    uint64_t start_ns, end_ns;   /* CLOCK_REALTIME */
+    uint64_t duration_ns;        /* of sending and listening, monotonic */
+    const char *ended;           /* "complete", "interrupted", "max-runtime", "max-results", "sink failed" ... */
+    uint64_t planned;            /* endpoints of this shard */
+    uint64_t finals;             /* endpoints whose verdict is final */
+    uint64_t addresses;          /* distinct */
+    uint64_t hosts_down;         /* on-link addresses that did not resolve */
+    uint64_t states[STATE_COUNT];/* endpoints by final state */
+    uint64_t sent;               /* probes the kernel took, re-probes included */
+    uint64_t sent_at_try[SUMMARY_TRIES_MAX];
+    uint64_t answered_at_try[SUMMARY_TRIES_MAX]; /* endpoints first answered at that try */
+    uint64_t answered_unknown_try;
+    uint64_t resets_sent;
+    uint64_t arp_sent;
+    uint64_t received;           /* frames */
+    uint64_t duplicates;         /* repeated answers */
+    uint64_t late;               /* answers after retirement that no longer count */
+    uint64_t late_open;          /* open answers after retirement: they count */
+    uint64_t revised;            /* records that revise an earlier one */
+    uint64_t own_ports;          /* endpoints settled because they are our own claimed ports */
+    uint64_t unreachable;        /* endpoints without a route */
+    uint64_t ignored[IGNORED_COUNT];
+    uint64_t send_refused, ring_dropped, interface_dropped; /* local loss */
+    int last_send_error;
+    uint64_t sink_waits_ns;      /* time the transmitter stood still for slow sinks */
+    uint64_t window_waits_ns;    /* time it stood still because the ledger's window was full */
+    uint64_t rto_ns, srtt_ns;    /* timeouts at the end */
+    uint64_t rate_milli_pps;     /* asked for, 1/1000 packets a second; 0 = no cap */
+    uint64_t bandwidth_bps;      /* asked for, 0 = none */
+    unsigned batch;              /* largest number of frames of one send call */
+    unsigned retries;
+    char wire[32], interface[64];
+};
+
+#endif

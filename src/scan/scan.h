@@ -1,0 +1,71 @@
+/* A scan's life: routes, wires, claimed ports, the passes (ARP, then ports), their threads, and the end. A scan is a
+ * value: several may run in one process. */
+#ifndef NOCTULE_SCAN_SCAN_H
+#define NOCTULE_SCAN_SCAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "plan/plan.h"
+#include "report/report.h"
+#include "report/summary.h"
+
+struct scan_config {
+    const struct plan *plan;
+    uint64_t seed;                /* order, ports and keys-for-dry-run come from it */
+    bool seed_given;              /* --seed: the cookie key stays random all the same */
+    uint64_t shard, shards;       /* I of N, 1-based; 1/1 = all */
+    uint64_t rate_milli_pps;      /* 1/1000 pps; 0 = no cap */
+    uint64_t bandwidth_bps;       /* 0 = none */
+    bool rate_default;            /* the user named neither: no cap where every target is on loopback */
+    unsigned retries;             /* 0..10 */
+    uint64_t timeout_ns;          /* --timeout: fixed first timeout instead of RFC 6298; 0 = adapt */
+    uint64_t wait_ns;             /* --wait: at least so long listened after the last probe; 0 = by RTT */
+    const char *ifname;           /* -e or NULL */
+    addr_t source;                /* -S or 0 */
+    uint16_t source_port;         /* -g or 0 */
+    bool gateway_mac_given, source_mac_given;
+    uint8_t gateway_mac[6], source_mac[6];
+    uint8_t ttl;                  /* 64 unless --ttl */
+    bool no_reset;                /* --no-reset */
+    uint64_t max_runtime_ns;      /* 0 = none */
+    uint16_t show;                /* bit 1 << enum state: silence is listed only where asked */
+    struct report *report;        /* findings go here: queue 0 from the receive thread, 1 from the transmit thread */
+    const char *pcap_path;        /* or NULL */
+    void (*trace)(void *ctx, bool sent, const char *line); /* --packet-trace; called from two threads; or NULL */
+    void (*note)(void *ctx, const char *line);             /* one line for the user */
+    void *ctx;
+    const _Atomic int *stop;      /* 0 run, 1 stop sending and listen one timeout, 2 end at once */
+};
+
+#define SCAN_QUEUES 2u /* report queues a scan produces into */
+
+/* What a progress line needs; any thread may ask while the scan runs. */
+struct scan_progress {
+    const char *phase;     /* "arp", "scan", "listening" */
+    uint64_t planned, unsent, in_flight, answered, given_up; /* endpoints; they sum to planned */
+    uint64_t sent, received, open, drops;
+    uint64_t elapsed_ns, eta_ns; /* eta 0 = not known yet */
+};
+
+struct scan; /* opaque */
+
+/* Finds routes, opens wires, claims ports. Nothing is sent yet. -EPERM/-EACCES when the privilege is missing. */
+int scan_create(const struct scan_config *config, struct scan **out, struct error *e);
+/* Runs to the end (blocking). Returns 0, or a negative errno with a line; *sum is filled in either case. */
+int scan_run(struct scan *s, struct summary *sum, struct error *e);
+void scan_progress(struct scan *s, struct scan_progress *out);
+void scan_free(struct scan *s);
+
+/* The same contract without privilege: connect(2) with at most `max_sockets` (0: what RLIMIT_NOFILE allows, at most
+ * 512) at a time, in the order's order, at the same pace. */
+int scan_connect(const struct scan_config *config, unsigned max_sockets, struct summary *sum, struct error *e);
+
+/* --dry-run: calls print for each probe of the shard in order (try 0 only), with the frame as it would be sent from
+ * source_hint; stops when print returns non-zero and returns that. No privilege, no route, nothing sent. */
+int scan_dry_run(const struct scan_config *config, int (*print)(void *ctx, uint64_t position, const struct endpoint *ep),
+                 void *ctx);
+
+#endif

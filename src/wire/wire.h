@@ -1,0 +1,80 @@
+/* How frames leave and arrive. A wire is bound to one interface; a handle has one user thread, and a scan opens two
+ * (one to transmit, one to receive and to send its few resets). Hot calls take arrays. */
+#ifndef NOCTULE_WIRE_WIRE_H
+#define NOCTULE_WIRE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "wire/link.h"
+
+#define WIRE_FRAME_MAX 1514u /* longest frame that is sent, in bytes */
+#define WIRE_BATCH_MAX 256u  /* most frames one call sends or receives */
+
+enum frame_flag {
+    FRAME_CSUM_UNFILLED = 1 << 0, /* a local packet whose TCP/UDP checksum the kernel has not filled in yet */
+    FRAME_CSUM_VALID = 1 << 1,    /* the kernel or the card has verified it */
+};
+
+struct frame {
+    uint8_t *data;
+    uint32_t len;      /* bytes at data */
+    uint32_t wire_len; /* bytes on the wire; more than len when the capture cut it */
+    uint32_t flags;    /* enum frame_flag; receive only */
+    uint64_t time_ns;  /* CLOCK_REALTIME arrival; receive only */
+};
+
+/* What the kernel may hand up: ARP, ICMP, and TCP to these ports. Everything else never reaches user space. */
+struct wire_filter {
+    uint16_t port_lo, port_hi; /* our source ports, inclusive, host order */
+};
+
+struct wire_config {
+    const char *ifname;
+    int ifindex;
+    bool loopback;       /* the interface is lo: send through a raw IP socket (lo drops injected frames as martians) */
+    enum link_type link; /* layout of frames on this wire; LINK_IP when loopback */
+    bool receive;        /* false: a handle that only sends */
+    struct wire_filter filter;
+    size_t ring_bytes;   /* receive ring; rounded up to whole blocks */
+};
+
+/* Counted since open. A frame that could not be sent is in send_refused, never in sent. */
+struct wire_stats {
+    uint64_t sent, sent_bytes, send_refused, send_calls;
+    uint64_t received;         /* frames handed to the caller */
+    uint64_t ring_dropped;     /* PACKET_STATISTICS tp_drops: our ring was full */
+    uint64_t interface_dropped; /* rise of the interface's rx_dropped + rx_missed since open (shared with others) */
+    int last_send_error;       /* positive errno of the latest refusal, or 0 */
+};
+
+struct wire; /* each implementation has its own; the first member is struct wire_base */
+
+struct wire_ops {
+    const char *name;
+    /* Opens a wire. Returns 0 and *out, or a negative errno with a line. */
+    int (*open)(const struct wire_config *config, struct wire **out, struct error *e);
+    /* Sends frames in order. Returns how many the kernel took, 0..n; fewer than n is back-pressure (ENOBUFS, EAGAIN):
+     * the caller offers the rest again. A frame that can never be sent (EMSGSIZE, EPERM ...) is counted in
+     * send_refused and skipped, and counts in the returned number. Negative errno only when the wire is dead
+     * (ENETDOWN, ENXIO). */
+    int (*send)(struct wire *w, const struct frame *frames, unsigned n);
+    /* Hands up to max received frames to the caller; their bytes hold until the next recv. Never blocks. Returns the
+     * number, or a negative errno when the wire is dead. *drained_ns (CLOCK_MONOTONIC) receives a time W such that
+     * every frame that arrived before W has been returned by this or an earlier call: the watermark. It never falls. */
+    int (*recv)(struct wire *w, struct frame *frames, unsigned max, uint64_t *drained_ns);
+    /* Sleeps until a frame may be waiting, or timeout_ns have passed. */
+    void (*wait)(struct wire *w, uint64_t timeout_ns);
+    void (*stats)(struct wire *w, struct wire_stats *out);
+    void (*close)(struct wire *w);
+};
+
+struct wire {
+    const struct wire_ops *ops;
+};
+
+extern const struct wire_ops wire_packet_ops;
+
+#endif
