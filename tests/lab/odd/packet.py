@@ -52,7 +52,8 @@ def ipv4(src, dst, proto, payload, *, ttl=57, options=b"", fragment=0, length=No
 
 def tcp(src, dst, sport, dport, flags, seq, ack, *, options=b"", data=b"", window=64240, offset=None, bad_tcp=False):
     words = (20 + len(options)) // 4 if offset is None else offset
-    segment = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, words << 4, flags, window, 0, 0)
+    segment = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, words << 4, flags, window,
+                          0, 0)
     segment += options + data
     pseudo = inet_aton(src) + inet_aton(dst) + struct.pack("!HH", PROTO_TCP, len(segment))
     return put_checksum(segment, 16, pseudo, bad_tcp)

@@ -27,7 +27,7 @@ from odd.packet import Arp, read_frame, read_packet
 
 DELAYED_MAX = 100_000  # answers waiting for their time
 SEEN_MAX = 400_000     # frames logged
-SOL_PACKET, PACKET_IGNORE_OUTGOING, ETH_P_ALL = 263, 23, 3
+SOL_PACKET, PACKET_IGNORE_OUTGOING, ETH_P_ALL, SO_RCVBUFFORCE = 263, 23, 3, 33
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 FRAME_MIN = 14         # the kernel takes no frame without its Ethernet header
 
@@ -38,7 +38,7 @@ class PacketLink:
     def __init__(self, name):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 64 << 20)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.socket.bind((name, ETH_P_ALL))
         self.fd = self.socket.fileno()
 

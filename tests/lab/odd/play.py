@@ -1,0 +1,81 @@
+"""Plays one case: two namespaces, the odd world in the far one, a scan from the near one."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import netlab
+from odd.case import DISTANT, ROUTER, SCANNER
+from odd.packet import RST, SYN
+
+LAB = Path(__file__).resolve().parents[1]  # where the package odd lies
+SCAN_SECONDS = 90  # no scan here may take longer, however slow the machine
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the scanner said, and what the odd world saw of it."""
+    stderr: str
+    findings: list   # in the order written
+    summary: dict
+    log: dict        # see responder.py
+
+    def last(self):
+        """(address, port) -> its last record."""
+        return {(f["ip"], f["port"]): f for f in self.findings}
+
+    def segments(self, flags):
+        """(address, port) -> the frames with exactly these flags that it was sent, oldest first."""
+        found = defaultdict(list)
+        for frame in self.log["seen"]:
+            if frame["kind"] == "tcp" and frame["flags"] == flags:
+                found[frame["dst"], frame["dport"]].append(frame)
+        return found
+
+    def probes(self):
+        return self.segments(SYN)
+
+    def resets(self):
+        return self.segments(RST)
+
+
+def command_of(case, results):
+    ports = sorted(case.expect)
+    return [netlab.NOCTULE, case.target, *case.controls, "-p", f"{ports[0]}-{ports[-1]}", "--show", "all",
+            "-o", str(results), *case.options]
+
+
+def play(case, folder, meddle=None):
+    """Scans the case's world and returns the Outcome. `meddle(process)` runs while the scan does."""
+    log, results = folder / "world.json", folder / "results.jsonl"
+    with netlab.Lab() as lab:
+        near, far = lab.namespace("near"), lab.namespace("far")
+        lab.veth(near, "veth0", far, "veth1")
+        near.ip("address", "add", f"{SCANNER}/24", "dev", "veth0")
+        near.ip("route", "add", f"{DISTANT}/32", "via", ROUTER)
+        world = start_world(far, "packet:veth1", case, log)
+        scan = near.start(*command_of(case, results), stdout=subprocess.DEVNULL)
+        if meddle:
+            meddle(scan)
+        stderr = scan.communicate(timeout=SCAN_SECONDS)[1]
+        seen = end_world(world, log)
+    assert scan.returncode == 0, stderr
+    findings = netlab.records(results)[0]
+    return Outcome(stderr, findings, netlab.summary(results), seen)
+
+
+def start_world(namespace, where, case, log):
+    """Starts the responder; it listens when this returns."""
+    world = namespace.start(sys.executable, "-m", "odd.responder", where, case.name, log, cwd=LAB)
+    assert world.stdout.readline() == "ready\n", world.stderr.read()
+    return world
+
+
+def end_world(world, log):
+    """Ends the responder and returns its log."""
+    world.terminate()
+    assert world.wait(10) == 0, world.stderr.read()
+    return json.loads(log.read_text(encoding="ascii"))
