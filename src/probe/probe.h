@@ -34,16 +34,18 @@ struct probe_path {
 uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
                       uint16_t dest_port);
 
-/* Source port of a try of a technique: base + technique x tries + try. */
+/* Source port of a try of a technique: base + technique x tries + try (try 0 with a fixed port). The technique must have
+ * ports (not ARP), and try < tries. */
 uint16_t probe_source_port(const struct probe_config *c, unsigned technique, unsigned try);
 
-/* Writes the whole frame of one probe (SYN with MSS, or ARP request). Returns its length in bytes. */
+/* Writes the whole frame of one probe (SYN with MSS, or ARP request; RFC 9293, RFC 826). Returns its length in bytes, or
+ * 0 when no frame of that family and technique can be built for this link. */
 size_t probe_build(const struct probe_config *c, const struct probe_path *path, const struct endpoint *ep, unsigned try,
                    uint8_t frame[static PROBE_FRAME_MAX]);
 
 struct reply;
 /* The one RST that answers a first SYN-ACK: seq = the received ack, addresses and ports turned round. The MACs are
- * those of the received frame turned round, so no resolution is needed. */
+ * those of the received frame turned round, so no resolution is needed. Returns 0 when r is not TCP over IPv4. */
 size_t probe_build_reset(const struct probe_config *c, enum link_type link, const struct reply *r,
                          uint8_t frame[static PROBE_FRAME_MAX]);
 /* The SYN-ACK that answers a bare SYN (simultaneous open, RFC 9293 3.5): seq = cookie, ack = received seq + 1. */

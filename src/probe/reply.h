@@ -27,12 +27,17 @@ enum ignored {
 };
 const char *ignored_name(enum ignored i); /* "bad_ip_checksum": the key in the summary record */
 
+#define TCP_FLAGS_STRLEN 9 /* eight letters and the final NUL */
+/* "SA" for SYN and ACK: one letter of FSRPAUEC for each bit from the lowest up. Returns buf. */
+char *tcp_flags_format(uint8_t flags, char buf[static TCP_FLAGS_STRLEN]);
+
 enum reply_kind { REPLY_TCP, REPLY_ICMP_ERROR, REPLY_ARP };
 
 /* Every field in host order. */
 struct reply {
     enum reply_kind kind;
-    uint8_t source_mac[MAC_LEN], dest_mac[MAC_LEN]; /* Ethernet only */
+    uint8_t source_mac[MAC_LEN], dest_mac[MAC_LEN]; /* Ethernet only; for ARP the source is the sender that the ARP
+                                                       packet names, and is the address of one station */
     addr_t source, dest;       /* of the outer IP header; of the ARP sender and target */
     uint8_t ttl;
     uint8_t tcp_flags;
@@ -47,7 +52,10 @@ struct reply {
     uint32_t quoted_seq;
 };
 
-/* Reads one frame. flags are enum frame_flag. Returns IGNORED_NOT and fills *r, or the cause. */
+/* Reads one frame of len captured bytes; wire_len is what it had on the wire, flags are enum frame_flag. Verifies the
+ * checksums of IPv4, ICMP and, unless a flag vouches for it, TCP. What follows the IP packet (Ethernet padding) is not
+ * looked at. A frame that ends before the packet does is truncated, but for a TCP segment of which only the capture
+ * lacks the end and whose checksum a flag vouches for. Returns IGNORED_NOT and fills *r, or the cause. */
 enum ignored reply_parse(enum link_type link, const uint8_t *frame, size_t len, uint32_t wire_len, uint32_t flags,
                          struct reply *r);
 
@@ -59,7 +67,9 @@ struct answer {
     addr_t reporter;          /* who sent an ICMP error when it was not the target, else 0 */
 };
 
-/* Validates a parsed reply against the cookie, the claimed ports and the techniques in use. */
+/* Validates a parsed reply against the cookie, the claimed ports and the technique table. Whether the endpoint is in
+ * the plan, and was sent, is the caller's to find. A bare SYN proves nothing: it is answered, and the ACK of that
+ * answer carries the cookie; one that only echoes our own sequence number is not ours. */
 enum ignored reply_judge(const struct probe_config *c, const struct reply *r, struct answer *out);
 
 #endif

@@ -49,7 +49,8 @@ const char *reason_name(enum reason r);
 /* The state for a name, or STATE_UNKNOWN. */
 enum state state_from_name(const char *name);
 
-/* How strong an answer is: filtered 1, closed 2, open 3. A verdict only ever yields to a stronger one. */
+/* How strong a verdict is: filtered 1, closed and unfiltered 2, open and up 3; 0 for what silence alone leaves open
+ * (open|filtered, down). A verdict only ever yields to a stronger one. */
 unsigned verdict_rank(enum state s);
 
 #endif

@@ -1,0 +1,68 @@
+#include "probe/verdict.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const state_names[STATE_COUNT] = {
+    [STATE_UNKNOWN] = "unknown",
+    [STATE_OPEN] = "open",
+    [STATE_CLOSED] = "closed",
+    [STATE_FILTERED] = "filtered",
+    [STATE_UNFILTERED] = "unfiltered",
+    [STATE_OPEN_FILTERED] = "open|filtered",
+    [STATE_CLOSED_FILTERED] = "closed|filtered",
+    [STATE_UP] = "up",
+    [STATE_DOWN] = "down",
+};
+
+static const char *const reason_names[REASON_COUNT] = {
+    [REASON_NONE] = "none",
+    [REASON_SYN_ACK] = "syn-ack",
+    [REASON_SYN] = "syn",
+    [REASON_RESET] = "reset",
+    [REASON_NO_RESPONSE] = "no-response",
+    [REASON_NET_UNREACH] = "net-unreach",
+    [REASON_HOST_UNREACH] = "host-unreach",
+    [REASON_PROTO_UNREACH] = "proto-unreach",
+    [REASON_PORT_UNREACH] = "port-unreach",
+    [REASON_NET_PROHIBITED] = "net-prohibited",
+    [REASON_HOST_PROHIBITED] = "host-prohibited",
+    [REASON_ADMIN_PROHIBITED] = "admin-prohibited",
+    [REASON_TIME_EXCEEDED] = "time-exceeded",
+    [REASON_ARP_RESPONSE] = "arp-response",
+    [REASON_OWN_PORT] = "own-port",
+    [REASON_CONN_ACCEPT] = "conn-accept",
+    [REASON_CONN_REFUSED] = "conn-refused",
+};
+
+/* What only silence says ranks with knowing nothing, so that any answer replaces it. */
+static const unsigned ranks[STATE_COUNT] = {
+    [STATE_UNKNOWN] = 0,
+    [STATE_OPEN_FILTERED] = 0,
+    [STATE_CLOSED_FILTERED] = 0,
+    [STATE_DOWN] = 0,
+    [STATE_FILTERED] = 1,
+    [STATE_CLOSED] = 2,
+    [STATE_UNFILTERED] = 2,
+    [STATE_OPEN] = 3,
+    [STATE_UP] = 3,
+};
+
+const char *state_name(enum state s) {
+    return state_names[s];
+}
+
+const char *reason_name(enum reason r) {
+    return reason_names[r];
+}
+
+enum state state_from_name(const char *name) {
+    for (unsigned s = STATE_UNKNOWN + 1; s < STATE_COUNT; s++)
+        if (!strcmp(name, state_names[s]))
+            return (enum state)s;
+    return STATE_UNKNOWN;
+}
+
+unsigned verdict_rank(enum state s) {
+    return ranks[s];
+}
