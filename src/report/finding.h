@@ -2,6 +2,7 @@
 #ifndef NOCTULE_REPORT_FINDING_H
 #define NOCTULE_REPORT_FINDING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -30,5 +31,10 @@ struct finding {
     int8_t tried;         /* the try that was answered, -1 unknown */
     uint8_t mac[MAC_LEN];
 };
+
+/* An address as such was probed (ARP, discovery): there is no port to speak of. */
+static inline bool finding_is_host(const struct finding *f) {
+    return f->state == STATE_UP || f->state == STATE_DOWN;
+}
 
 #endif

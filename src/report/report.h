@@ -5,29 +5,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/error.h"
 #include "report/finding.h"
 #include "report/summary.h"
 
-/* One place results go to. `spec` is the user's -o word: "FILE" (the ending says the format), "FORMAT:FILE", "-" file
- * is stdout. */
-struct sink; /* opaque instance */
-struct sink_ops {
-    const char *format;   /* "text" */
-    const char *endings;  /* ".txt", blank-separated when there are several */
-    /* Each returns 0 or a negative errno; the first failure of a sink stops the scan with a clear line. */
-    int (*open)(struct sink *s);
-    int (*finding)(struct sink *s, const struct finding *f);
-    int (*flush)(struct sink *s); /* make what was written visible; called when the queues run empty, and at least once a second */
-    int (*close)(struct sink *s, const struct summary *sum); /* writes the end; the file is valid afterwards */
-};
-
 struct report_config {
-    const char *const *outputs; /* -o words; none: text on stdout */
+    const char *const *outputs; /* -o words (see sink.h), alive until report_finish(); none: text on stdout */
     unsigned n_outputs;
-    uint16_t show;        /* bit 1 << enum state: which states become findings of the sinks */
+    uint16_t show;        /* bit 1 << enum state: which states become findings of the sinks. A record that revises a
+                             shown one is always shown */
     bool group_by_host;   /* text on a terminal, few hosts: grouped listing at the end as well */
     uint64_t max_results; /* 0 = no limit; after so many shown findings report_full() is true and the rest is counted only */
     /* "name" of an address where the user gave a host name; NULL when none */
@@ -35,15 +22,16 @@ struct report_config {
     void *name_ctx;
 };
 
-#define REPORT_QUEUES_MAX 16
+#define REPORT_QUEUES_MAX 16u
+#define REPORT_QUEUE_LEN 65536u /* findings a queue holds: 4 MB */
 
 struct report; /* opaque */
 
 /* Opens every sink (nothing is sent before all could be opened) and starts the thread ("nt-report"). */
 int report_create(const struct report_config *config, unsigned n_queues, struct report **out, struct error *e);
 
-/* Producer `queue` hands one finding over; each queue has exactly one producer thread. Waits while the queue is full,
- * and returns -EPIPE / the sink's errno once a sink has failed or report_abort() was called. */
+/* Producer `queue` hands one finding over; each queue has exactly one producer thread. Waits while the queue is full.
+ * Returns 0; the sink's errno once one has failed; -EPIPE after report_abort() where it would have to wait. */
 int report_push(struct report *r, unsigned queue, const struct finding *f);
 
 /* How full the fullest queue is, in 1/256: the transmitter stops above 128. Any thread. */
@@ -52,11 +40,12 @@ bool report_full(const struct report *r);   /* --max-results was reached */
 int report_failed(const struct report *r);  /* 0, or the negative errno of a sink that failed; any thread */
 uint64_t report_shown(const struct report *r); /* findings written so far */
 
-/* Makes pushes return instead of waiting (second SIGINT). */
+/* Makes pushes return instead of waiting, and report_finish() wait no longer than half a second for a reader that has
+ * stopped (second SIGINT). Any thread. */
 void report_abort(struct report *r);
 
-/* Ends: drains the queues, writes the summary, closes every sink, joins the thread, frees. Returns 0, or the first
- * sink's error with its line. */
+/* Ends: drains the queues, writes the summary (NULL: there was no scan), closes every sink, joins the thread, frees.
+ * No producer may be left. Returns 0, or the first sink's error with its line. */
 int report_finish(struct report *r, const struct summary *sum, struct error *e);
 
 #endif

@@ -49,4 +49,9 @@ struct summary {
     char wire[32], interface[64];
 };
 
+struct writer;
+/* Writes the closing record of JSON lines: one object, {"type":"summary",...}, every field above under its own name.
+ * Returns 0 or the writer's errno. */
+int summary_write_json(const struct summary *sum, struct writer *w);
+
 #endif
