@@ -7,12 +7,12 @@ set -eu
 
 packages_of() {
     case $1 in
-    build) echo gcc libc6-dev make meson ninja-build pkg-config libnl-route-3-dev libpcap-dev libroaring-dev ;;
+    build) echo gcc libc6-dev make meson ninja-build pkg-config python3 libnl-route-3-dev libpcap-dev libroaring-dev ;;
     lab) echo iproute2 python3 ;;
     test)
         # A second compiler, also for the lab's BPF programs; then what the lab's networks, servers and independent
         # readers are made of.
-        echo clang libcmocka-dev libbpf-dev linux-libc-dev bpftool
+        echo clang libcmocka-dev libbpf-dev libjansson-dev linux-libc-dev bpftool
         echo iproute2 ethtool nftables procps util-linux nginx-light openssh-server redis-server tshark
         echo python3 python3-pytest python3-pytest-timeout python3-scapy
         ;;
@@ -23,7 +23,7 @@ packages_of() {
 # How to see the same things on a system that is not Debian's: commands, and headers that must be found.
 commands_of() {
     case $1 in
-    build) echo gcc meson ninja pkg-config ;;
+    build) echo gcc meson ninja pkg-config python3 ;;
     lab) echo ip python3 ;;
     test) echo clang bpftool ip ethtool nft nginx sshd redis-server tshark pytest-3 ;;
     esac
@@ -32,7 +32,7 @@ commands_of() {
 headers_of() {
     case $1 in
     build) echo libnl3/netlink/route/route.h pcap/pcap.h roaring/roaring.h ;;
-    test) echo cmocka.h bpf/libbpf.h ;;
+    test) echo cmocka.h bpf/libbpf.h jansson.h ;;
     esac
 }
 

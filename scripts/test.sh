@@ -87,11 +87,11 @@ unit() {
     add "unit tests, $dir" cmocka "$dir/meson-logs/unit.json" $((SECONDS - start))
 }
 
-# lab DIR [PYTEST OPTION...]: the scans of tests/lab with this build's noctule.
+# lab DIR [PYTEST OPTION...]: the scans of tests/lab with this build's noctule; the lab's own programs are the plain ones.
 lab() {
     local dir=$1 start=$SECONDS xml=$logs/lab-$1.xml
     shift
-    NOCTULE=$PWD/$dir/noctule NOCTULE_BUILD=$PWD/$dir "${prefix[@]}" /usr/bin/python3 -m pytest tests/lab \
+    NOCTULE=$PWD/$dir/noctule NOCTULE_BUILD=$PWD/build "${prefix[@]}" /usr/bin/python3 -m pytest tests/lab \
         -p no:cacheprovider --timeout=120 --junitxml="$xml" "$@" >"$logs/lab-$dir.log" 2>&1
     add "lab, $dir" junit "$xml" $((SECONDS - start))
 }
@@ -112,7 +112,6 @@ prefix=()
 plain() {
     check style scripts/check-style.sh
     check build configure_and_build build gcc || finish
-    unit build
 }
 
 sanitized() {
@@ -148,11 +147,18 @@ if [ "$(id -u)" -ne 0 ] && [ "$mode" != quick ]; then
 fi
 
 case $mode in
-quick) plain ;;
-sanitize) sanitized ;;
+quick)
+    plain
+    unit build
+    ;;
+sanitize)
+    check build configure_and_build build gcc || finish
+    sanitized
+    ;;
 all)
     plain
     check build-clang configure_and_build build-clang clang
+    unit build
     lab build
     sanitized
     ;;
