@@ -1,0 +1,68 @@
+#include "plan/order.h"
+
+#include "base/siphash.h"
+
+__extension__ typedef unsigned __int128 product_t;
+
+/* Both halves of the 128-bit product: every bit of a reaches low and high bits of the result. */
+static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
+    product_t p = (product_t)a * b;
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+static inline uint64_t round_value(uint64_t half, uint64_t key) {
+    /* Odd constants of balanced bits: the fractions of the golden ratio and of the square root of two. */
+    uint64_t mixed = multiply_fold(half ^ key, UINT64_C(0x9e3779b97f4a7c15));
+    return multiply_fold(mixed + key, UINT64_C(0x6a09e667f3bcc909));
+}
+
+uint64_t order_round(uint64_t half, uint64_t key) {
+    return round_value(half, key);
+}
+
+static inline uint64_t low_bits(unsigned n) {
+    return (UINT64_C(1) << n) - 1; /* n <= 32 */
+}
+
+void order_init(struct order *o, uint64_t n, uint64_t seed) {
+    unsigned bits = n > 1 ? 64 - (unsigned)__builtin_clzll(n - 1) : 0;
+    *o = (struct order){.n = n, .left_bits = bits / 2, .right_bits = bits - bits / 2};
+    struct siphash_key schedule = {.k0 = seed, .k1 = UINT64_C(0x6e6f6374756c6521)}; /* "noctule!": this use only */
+    for (unsigned r = 0; r < ORDER_ROUNDS; r++)
+        o->key[r] = siphash24_u64x2(&schedule, n, r);
+}
+
+uint64_t order_at(const struct order *o, uint64_t position) {
+    uint64_t left_mask = low_bits(o->left_bits), right_mask = low_bits(o->right_bits);
+    uint64_t x = position;
+    do { /* the cycle leads back below n: position itself lies on it */
+        uint64_t left = x >> o->right_bits, right = x & right_mask;
+        for (unsigned r = 0; r < ORDER_ROUNDS; r += 2) {
+            left ^= round_value(right, o->key[r]) & left_mask;
+            right ^= round_value(left, o->key[r + 1]) & right_mask;
+        }
+        x = left << o->right_bits | right;
+    } while (x >= o->n);
+    return x;
+}
+
+uint64_t order_find(const struct order *o, uint64_t index) {
+    uint64_t left_mask = low_bits(o->left_bits), right_mask = low_bits(o->right_bits);
+    uint64_t x = index;
+    do {
+        uint64_t left = x >> o->right_bits, right = x & right_mask;
+        for (unsigned r = ORDER_ROUNDS; r > 0; r -= 2) {
+            right ^= round_value(left, o->key[r - 1]) & right_mask;
+            left ^= round_value(right, o->key[r - 2]) & left_mask;
+        }
+        x = left << o->right_bits | right;
+    } while (x >= o->n);
+    return x;
+}
+
+struct shard shard_of(uint64_t total, uint64_t i, uint64_t n) {
+    return (struct shard){
+        .first = (uint64_t)((product_t)total * (i - 1) / n),
+        .end = (uint64_t)((product_t)total * i / n),
+    };
+}

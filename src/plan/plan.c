@@ -1,0 +1,200 @@
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/order.h"
+#include "plan/plan_parts.h"
+
+struct plan *plan_new(void) {
+    struct plan *p = malloc(sizeof *p);
+    if (p)
+        *p = (struct plan){
+            .ranges = ARRAY_INIT(struct addr_range, PLAN_PARTS_MAX),
+            .bases = ARRAY_INIT(uint64_t, PLAN_PARTS_MAX),
+            .set_of = ARRAY_INIT(uint32_t, PLAN_PARTS_MAX),
+            .sets = ARRAY_INIT(struct slot_set, PLAN_PARTS_MAX),
+            .pool = ARRAY_INIT(struct slot, PLAN_POOL_MAX),
+        };
+    return p;
+}
+
+void plan_free(struct plan *p) {
+    if (!p)
+        return;
+    array_deinit(&p->ranges);
+    array_deinit(&p->bases);
+    array_deinit(&p->set_of);
+    array_deinit(&p->sets);
+    array_deinit(&p->pool);
+    free(p);
+}
+
+int plan_no_room(struct error *e, int code) {
+    if (code == -E2BIG)
+        return error_set(e, code, "the targets and ports are too many different ones for one plan; scan them in parts");
+    return error_set(e, code, "out of memory for the plan");
+}
+
+int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct error *e) {
+    const struct slot_set *slots = (const struct slot_set *)p->sets.items + set;
+    addr_t last = range.hi - range.lo; /* the count itself may be 2^128 */
+    uint64_t room = (ORDER_MAX - p->size) / slots->n;
+    if (last >= room)
+        return error_set(e, -ERANGE, "the plan has more than 2^63 probes: scan a part of it with --sample");
+    uint64_t count = (uint64_t)last + 1, base = p->size;
+    p->size += count * slots->n;
+    p->addresses += count;
+
+    struct addr_range *before = (struct addr_range *)p->ranges.items + p->ranges.n;
+    if (p->ranges.n > 0 && before[-1].hi + 1 == range.lo && ((uint32_t *)p->set_of.items)[p->set_of.n - 1] == set) {
+        before[-1].hi = range.hi;
+        return 0;
+    }
+    struct addr_range *r = array_add(&p->ranges);
+    uint64_t *b = r ? array_add(&p->bases) : NULL;
+    uint32_t *s = b ? array_add(&p->set_of) : NULL;
+    if (!s)
+        return plan_no_room(e, -errno);
+    *r = range;
+    *b = base;
+    *s = set;
+    return 0;
+}
+
+uint64_t plan_size(const struct plan *p) {
+    return p->size;
+}
+
+addr_t plan_addresses(const struct plan *p) {
+    return p->addresses;
+}
+
+addr_t plan_special_removed(const struct plan *p) {
+    return p->special_removed;
+}
+
+const struct addr_range *plan_ranges(const struct plan *p, size_t *n) {
+    *n = p->ranges.n;
+    return p->ranges.items;
+}
+
+static const struct slot_set *part_set(const struct plan *p, size_t part) {
+    return (const struct slot_set *)p->sets.items + ((const uint32_t *)p->set_of.items)[part];
+}
+
+struct endpoint plan_at(const struct plan *p, uint64_t index) {
+    const uint64_t *base = p->bases.items;
+    size_t part = 0;
+    for (size_t n = p->bases.n; n > 1;) {
+        size_t half = n / 2;
+        part = base[part + half] <= index ? part + half : part;
+        n -= half;
+    }
+    const struct slot_set *set = part_set(p, part);
+    uint64_t offset = index - base[part];
+    return (struct endpoint){
+        .addr = ((const struct addr_range *)p->ranges.items)[part].lo + offset / set->n,
+        .slot = ((const struct slot *)p->pool.items)[set->first + offset % set->n],
+    };
+}
+
+/* The part that holds a, or the number of parts. */
+static size_t find_part(const struct plan *p, addr_t a) {
+    const struct addr_range *ranges = p->ranges.items;
+    size_t part = 0;
+    for (size_t n = p->ranges.n; n > 1;) {
+        size_t half = n / 2;
+        part = ranges[part + half].lo <= a ? part + half : part;
+        n -= half;
+    }
+    return p->ranges.n > 0 && ranges[part].lo <= a && a <= ranges[part].hi ? part : p->ranges.n;
+}
+
+size_t slots_find(const struct slot *slots, size_t n, struct slot s) {
+    size_t at = 0;
+    for (size_t left = n; left > 1;) {
+        size_t half = left / 2;
+        at = slot_key(slots[at + half]) <= slot_key(s) ? at + half : at;
+        left -= half;
+    }
+    return n > 0 && slot_key(slots[at]) == slot_key(s) ? at : n;
+}
+
+uint64_t plan_find(const struct plan *p, const struct endpoint *ep) {
+    size_t part = find_part(p, ep->addr);
+    if (part == p->ranges.n)
+        return PLAN_NONE;
+    const struct slot_set *set = part_set(p, part);
+    size_t slot = slots_find((const struct slot *)p->pool.items + set->first, set->n, ep->slot);
+    if (slot == set->n)
+        return PLAN_NONE;
+    uint64_t nth = (uint64_t)(ep->addr - ((const struct addr_range *)p->ranges.items)[part].lo);
+    return ((const uint64_t *)p->bases.items)[part] + nth * set->n + slot;
+}
+
+bool plan_has_addr(const struct plan *p, addr_t a) {
+    return find_part(p, a) < p->ranges.n;
+}
+
+/* Appends to `to` the n items of `from`, an array of the same item type. */
+static int copy_items(struct array *to, const struct array *from) {
+    for (size_t i = 0; i < from->n; i++) {
+        void *item = array_add(to);
+        if (!item)
+            return -errno;
+        memcpy(item, (const char *)from->items + i * from->item_size, from->item_size);
+    }
+    return 0;
+}
+
+/* Appends what is left of part `part` of p without the addresses gone[*at], gone[*at + 1] ... as far as they lie in
+ * it; moves *at behind them. */
+static int add_remainder(struct plan *to, const struct plan *p, size_t part, const addr_t *gone, size_t n, size_t *at,
+                         struct error *e) {
+    struct addr_range rest = ((const struct addr_range *)p->ranges.items)[part];
+    uint32_t set = ((const uint32_t *)p->set_of.items)[part];
+    while (*at < n && gone[*at] < rest.lo)
+        ++*at;
+    for (; *at < n && gone[*at] <= rest.hi; ++*at) {
+        addr_t cut = gone[*at];
+        if (cut < rest.lo)
+            continue; /* named twice */
+        if (cut > rest.lo) {
+            int r = plan_add_part(to, (struct addr_range){rest.lo, cut - 1}, set, e);
+            if (r < 0)
+                return r;
+        }
+        if (cut == rest.hi) {
+            ++*at;
+            return 0;
+        }
+        rest.lo = cut + 1;
+    }
+    return plan_add_part(to, rest, set, e);
+}
+
+int plan_without(const struct plan *p, const addr_t *gone, size_t n, struct plan **out, struct error *e) {
+    struct plan *narrow = plan_new();
+    if (!narrow)
+        return plan_no_room(e, -ENOMEM);
+    int r = copy_items(&narrow->sets, &p->sets);
+    if (r == 0)
+        r = copy_items(&narrow->pool, &p->pool);
+    if (r < 0) {
+        plan_free(narrow);
+        return plan_no_room(e, r);
+    }
+    narrow->special_removed = p->special_removed;
+    for (size_t part = 0, at = 0; part < p->ranges.n && r == 0; part++)
+        r = add_remainder(narrow, p, part, gone, n, &at, e);
+    if (r == 0 && narrow->size == 0)
+        r = error_set(e, -EINVAL, "no address is left to scan");
+    if (r < 0) {
+        plan_free(narrow);
+        return r;
+    }
+    *out = narrow;
+    return 0;
+}
