@@ -41,8 +41,18 @@ def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def run(*argv, check=True, timeout=60, **options):
+    """Runs a program to its end: text in and out, captured."""
+    argv = [str(argument) for argument in argv]
+    options = {"capture_output": True, "text": True, "preexec_fn": die_with_parent, **options}
+    done = subprocess.run(argv, timeout=timeout, check=False, **options)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
 def ip(*arguments):
-    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=20).stdout
+    return run("ip", *arguments, timeout=20).stdout
 
 
 def helper(path):
@@ -67,13 +77,9 @@ class Namespace:
     def command(self, *argv):
         return ["ip", "netns", "exec", self.name, *map(str, argv)]
 
-    def run(self, *argv, check=True, timeout=60, **options):
-        """Runs a program to its end: text in and out, captured."""
-        options = {"capture_output": True, "text": True, "preexec_fn": die_with_parent, **options}
-        done = subprocess.run(self.command(*argv), timeout=timeout, check=False, **options)
-        if check and done.returncode:
-            raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
+    def run(self, *argv, **options):
+        """As run() of this module, inside the namespace."""
+        return run(*self.command(*argv), **options)
 
     def start(self, *argv, **options):
         """Starts a program: text pipes from its stdout and stderr. The process is the program itself."""
@@ -120,7 +126,7 @@ class Namespace:
                 if pipe:
                     pipe.close()
         self.processes.clear()
-        with contextlib.suppress(subprocess.CalledProcessError):
+        with contextlib.suppress(AssertionError):
             ip("netns", "del", self.name)
 
 
@@ -175,13 +181,20 @@ def napi_threaded(namespace, interface):
     namespace.run("sh", "-c", f"echo 1 > /sys/class/net/{interface}/threaded")
 
 
+def like_a_card(namespace, interface):
+    """A veth end that behaves as a network card does: the kernel fills in checksums before a frame leaves, and a queue
+    holds what the other end has no room for."""
+    namespace.run("ethtool", "-K", interface, "tx", "off")
+    namespace.run("tc", "qdisc", "add", "dev", interface, "root", "pfifo", "limit", "1000")
+
+
 def remove_leftovers():
     """Removes the namespaces of test runs that are gone."""
     for line in ip("netns", "list").splitlines():
         name = line.split()[0]
         match = re.fullmatch(rf"{Lab.prefix}-(\d+)-\d+-\w+", name)
         if match and not pathlib.Path("/proc", match[1]).exists():
-            with contextlib.suppress(subprocess.CalledProcessError):
+            with contextlib.suppress(AssertionError):
                 ip("netns", "del", name)
 
 

@@ -48,7 +48,8 @@ struct settings {
     X(rst_ours)      /* a RST whose sequence number is the one that our SYN-ACK acknowledged */                        \
     X(rst_kernel)    /* a RST with identification 0, as the Linux stack sends them */                                  \
     X(rst_other)                                                                                                       \
-    X(tcp_other)     X(ip_other)  X(other)
+    X(tcp_other)     X(ip_other)  X(other)                                                                             \
+    X(failed)        /* answers that the kernel had no room for: none, ever */
 
 enum world_counter {
 #define X(name) WORLD_##name,

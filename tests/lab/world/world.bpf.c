@@ -195,10 +195,11 @@ static __always_inline void write_ip(struct iphdr *ip, const struct probe *probe
     ip->check = sum_fold(sum_words(0, ip, sizeof(*ip) / 2));
 }
 
-/* Gives the frame its new length. Returns false if the kernel can't. */
+/* Gives the frame its new length, at its head: there is room before a frame, but on veth hardly any behind it. Returns
+ * false if the kernel can't. */
 static __always_inline bool resize(struct xdp_md *ctx, int length) {
     int now = (int)(ctx->data_end - ctx->data);
-    return now == length || bpf_xdp_adjust_tail(ctx, length - now) == 0;
+    return now == length || bpf_xdp_adjust_head(ctx, now - length) == 0;
 }
 
 /* Turns the frame into a SYN-ACK with MSS, or a RST-ACK. Returns false if that fails. */
@@ -288,7 +289,7 @@ static __always_inline int answer(struct xdp_md *ctx, const struct probe *probe,
     bool written = state == TRUTH_UNREACHABLE ? write_unreachable(ctx, probe)
                                               : write_tcp_answer(ctx, probe, state == TRUTH_OPEN);
     if (!written)
-        return XDP_ABORTED;
+        return drop(WORLD_failed);
     bool first = tally_answer(probe);
     count(state == TRUTH_OPEN ? WORLD_syn_ack : state == TRUTH_CLOSED ? WORLD_rst_ack : WORLD_unreachable, 1);
     if (state == TRUTH_OPEN && first)

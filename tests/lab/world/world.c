@@ -165,8 +165,8 @@ static int report(const struct loader *loader) {
     for (uint32_t i = 0; i < WORLD_COUNTERS_END; i++)
         printf(",\"%s\":%" PRIu64, names[i], counter_read(loader, i, per_cpu, size));
     free(per_cpu);
-    printf(",\"first_ns\":%" PRIu64 ",\"last_ns\":%" PRIu64 ",\"source_ports\":{", (uint64_t)loader->world->bss->first_ns,
-           (uint64_t)loader->world->bss->last_ns);
+    printf(",\"first_ns\":%" PRIu64 ",\"last_ns\":%" PRIu64 ",\"source_ports\":{",
+           (uint64_t)loader->world->bss->first_ns, (uint64_t)loader->world->bss->last_ns);
     const char *comma = "";
     for (unsigned int port = 0; port < 65536; port++) {
         if (!loader->source_ports[port])
