@@ -6,7 +6,7 @@ import time
 import netlab
 import pytest
 from real.host import (DISTANT, HOST_DOWN, HOSTS, LIMITED, NEAR, ROUTER, RULES, SILENT, Network, counted, listen,
-                       serve)
+                       pair, serve)
 
 ALL_PORTS = 65535
 
@@ -95,14 +95,17 @@ def test_two_interfaces_at_once(network, servers, scan):
     assert verdicts(findings) == {(HOSTS[1], 22): ("open", "syn-ack"), (DISTANT, 22): ("closed", "reset")}
 
 
+def half_open(namespace):
+    return namespace.run("ss", "-Htn", "state", "syn-recv").stdout
+
+
 def test_whole_host_through_a_veth(network, scan):
     """All 65,535 ports at 100,000 a second. No kernel resets what is ours, and nobody is left half-open."""
     ports = [port for port in random_ports(60, 1) if port not in (*RULES, *LIMITED, *SILENT)]
     listener = listen(network.far, HOSTS[3], ports)
     network.far.run("nft", "reset", "counters")
     findings, summary, _ = scan(network.near, HOSTS[3], "-p-", "--rate", "100000")
-    half_open = lambda: network.far.run("ss", "-Htn", "state", "syn-recv").stdout
-    netlab.wait_until(lambda: not half_open(), seconds=1, what="no half-open connection")
+    netlab.wait_until(lambda: not half_open(network.far), seconds=1, what="no half-open connection")
     assert open_ports(findings) == ports
     assert summary["states"]["open"] == len(ports)
     assert summary["states"]["closed"] >= ALL_PORTS - len(ports) - len(RULES) - len(LIMITED) - len(SILENT)
@@ -117,9 +120,7 @@ def test_own_host(scan, target):
     """This machine itself, over loopback and by the address of an interface; what we claimed counts as closed."""
     ports = random_ports(50, 2)
     with netlab.Lab() as lab:
-        near, far = lab.namespace("near"), lab.namespace("far")
-        lab.veth(near, "lan0", far, "host0")
-        near.ip("address", "add", f"{NEAR}/24", "dev", "lan0")
+        near = pair(lab)[0]
         listen(near, "0.0.0.0", ports)
         findings, summary, _ = scan(near, target, "-p-")
     assert open_ports(findings) == ports

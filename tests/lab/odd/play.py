@@ -48,14 +48,20 @@ def command_of(case, results):
             "-o", str(results), *case.options]
 
 
+def join(lab):
+    """The scanner's namespace, and the odd world's with the veth end that the responder takes."""
+    near, far = lab.namespace("near"), lab.namespace("far")
+    lab.veth(near, "veth0", far, "veth1")
+    near.ip("address", "add", f"{SCANNER}/24", "dev", "veth0")
+    near.ip("route", "add", f"{DISTANT}/32", "via", ROUTER)
+    return near, far
+
+
 def play(case, folder, meddle=None):
     """Scans the case's world and returns the Outcome. `meddle(process)` runs while the scan does."""
     log, results = folder / "world.json", folder / "results.jsonl"
     with netlab.Lab() as lab:
-        near, far = lab.namespace("near"), lab.namespace("far")
-        lab.veth(near, "veth0", far, "veth1")
-        near.ip("address", "add", f"{SCANNER}/24", "dev", "veth0")
-        near.ip("route", "add", f"{DISTANT}/32", "via", ROUTER)
+        near, far = join(lab)
         world = start_world(far, "packet:veth1", case, log)
         scan = near.start(*command_of(case, results), stdout=subprocess.DEVNULL)
         if meddle:

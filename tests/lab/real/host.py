@@ -34,20 +34,28 @@ LIMITED = range(3000, 3050)  # answered at most 20 times a second
 SILENT = range(4000, 5000)   # dropped
 
 
+def pair(lab):
+    """The scanner's namespace and the far host's alone, without rules: every port is closed."""
+    near, far = lab.namespace("near"), lab.namespace("far")
+    join(lab, near, "lan0", [NEAR], far, "host0", HOSTS)
+    return near, far
+
+
+def join(lab, left, left_name, left_addresses, right, right_name, right_addresses):
+    lab.veth(left, left_name, right, right_name)
+    for namespace, name, addresses in ((left, left_name, left_addresses), (right, right_name, right_addresses)):
+        for address in addresses:
+            namespace.ip("address", "add", f"{address}/24", "dev", name)
+
+
 class Network:
-    """The namespaces above, with all their rules, in a lab that the caller closes."""
+    """All the namespaces above, with all their rules."""
 
     def __init__(self, lab):
-        self.near, self.far = lab.namespace("near"), lab.namespace("far")
+        self.near, self.far = pair(lab)
         self.router, self.distant = lab.namespace("router"), lab.namespace("distant")
-        for left, left_name, left_addresses, right, right_name, right_addresses in (
-                (self.near, "lan0", [NEAR], self.far, "host0", HOSTS),
-                (self.near, "wan0", ["198.18.2.1"], self.router, "in0", [ROUTER]),
-                (self.router, "out0", ["198.18.3.254"], self.distant, "host0", [DISTANT])):
-            lab.veth(left, left_name, right, right_name)
-            for namespace, name, addresses in ((left, left_name, left_addresses), (right, right_name, right_addresses)):
-                for address in addresses:
-                    namespace.ip("address", "add", f"{address}/24", "dev", name)
+        join(lab, self.near, "wan0", ["198.18.2.1"], self.router, "in0", [ROUTER])
+        join(lab, self.router, "out0", ["198.18.3.254"], self.distant, "host0", [DISTANT])
         self.near.ip("route", "add", "198.18.3.0/24", "via", ROUTER)
         self.distant.ip("route", "add", "default", "via", "198.18.3.254")
         self.router.ip("route", "add", "unreachable", "198.18.3.64/26")
