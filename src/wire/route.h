@@ -1,4 +1,5 @@
-/* Where packets to a target leave: interface, source address, next hop; all of it asked from the kernel. */
+/* Where packets to a target leave: interface, source address, next hop; all of it asked from the kernel. IPv4; an IPv6
+ * range resolves to an unreachable hop. */
 #ifndef NOCTULE_WIRE_ROUTE_H
 #define NOCTULE_WIRE_ROUTE_H
 
@@ -16,8 +17,8 @@ struct hop {
     bool loopback;        /* leaves through lo */
     bool local;           /* the destination is an address of this machine */
     bool on_link;         /* no gateway: the destination itself must be resolved (Ethernet only) */
-    bool unreachable;     /* the kernel has no route; nothing is sent */
-    addr_t source;        /* our address; for local destinations 0: the destination itself is the source */
+    bool unreachable;     /* no route, or one on which nothing can arrive; nothing is sent, and all else here is 0 */
+    addr_t source;        /* our address; 0 for a local destination (it is its own source) unless -S gave one */
     addr_t gateway;       /* 0 when on_link, local or link has no addresses */
     uint8_t mac[MAC_LEN]; /* our interface's */
     unsigned mtu;         /* bytes of IP packet */
@@ -43,9 +44,13 @@ struct route_options {
     addr_t source;      /* -S: one of this machine's own addresses, or 0 */
 };
 
-/* Resolves every given range. The FIB dump gives the boundaries, one RTM_GETROUTE a segment gives the answer, so
- * policy rules, metrics and multipath hold as for any local packet. Negative errno with a line on failure (-ENETUNREACH
- * only when no address at all has a way out). */
+/* Resolves the given ranges (ascending, disjoint). The FIB dump gives the boundaries, one RTM_GETROUTE a segment gives the
+ * answer, so policy rules, metrics and source hints hold as for any local packet; of several paths (multipath) a segment
+ * takes that of its first address. Unreachable are: no route, blackhole and the like, broadcast and multicast, 0.0.0.0,
+ * loopback addresses through another interface, and what leads to an interface without carrier. -e leaves only routes
+ * that name the interface; it makes none. Negative errno with a line on failure: -ENETUNREACH only when no address at
+ * all has a way out; -ENODEV, -ENETDOWN for ifname; -EADDRNOTAVAIL for source, and for an interface without an address;
+ * -EPROTONOSUPPORT where a route leads to a kind of link that is neither Ethernet nor plain IP; -E2BIG. */
 int route_resolve(const struct addr_range *ranges, size_t n, const struct route_options *options, struct route_map *out,
                   struct error *e);
 void route_map_deinit(struct route_map *m);

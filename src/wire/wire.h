@@ -44,10 +44,11 @@ struct wire_config {
 /* Counted since open. A frame that could not be sent is in send_refused, never in sent. */
 struct wire_stats {
     uint64_t sent, sent_bytes, send_refused, send_calls;
-    uint64_t received;         /* frames handed to the caller */
-    uint64_t ring_dropped;     /* PACKET_STATISTICS tp_drops: our ring was full */
-    uint64_t interface_dropped; /* rise of the interface's rx_dropped + rx_missed since open (shared with others) */
-    int last_send_error;       /* positive errno of the latest refusal, or 0 */
+    uint64_t received;             /* frames handed to the caller */
+    uint64_t ring_dropped;         /* PACKET_STATISTICS tp_drops: our ring was full */
+    uint64_t interface_dropped;    /* rise of the interface's rx_dropped + rx_missed since open (shared with others) */
+    uint64_t interface_tx_dropped; /* the same for frames that it had taken, and then dropped before the wire */
+    int last_send_error;           /* positive errno of the latest refusal, or 0 */
 };
 
 struct wire; /* each implementation has its own; the first member is struct wire_base */
@@ -57,18 +58,23 @@ struct wire_ops {
     /* Opens a wire. Returns 0 and *out, or a negative errno with a line. */
     int (*open)(const struct wire_config *config, struct wire **out, struct error *e);
     /* Sends frames in order. Returns how many the kernel took, 0..n; fewer than n is back-pressure (ENOBUFS, EAGAIN):
-     * the caller offers the rest again. A frame that can never be sent (EMSGSIZE, EPERM ...) is counted in
-     * send_refused and skipped, and counts in the returned number. Negative errno only when the wire is dead
-     * (ENETDOWN, ENXIO). */
+     * the caller offers the rest again. A frame that can never be sent (EMSGSIZE, EPERM ..., or a queue that refuses
+     * just this one for 50 ms on end) is counted in send_refused and skipped, and counts in the returned number.
+     * Negative errno only when the wire is dead (-ENETDOWN, -ENXIO, -ENODEV). Never blocks. */
     int (*send)(struct wire *w, const struct frame *frames, unsigned n);
     /* Hands up to max received frames to the caller; their bytes hold until the next recv. Never blocks. Returns the
-     * number, or a negative errno when the wire is dead. *drained_ns (CLOCK_MONOTONIC) receives a time W such that
-     * every frame that arrived before W has been returned by this or an earlier call: the watermark. It never falls. */
+     * number, or a negative errno when the wire is dead and all that it had received is returned. *drained_ns
+     * (CLOCK_MONOTONIC; always written) receives a time W such that every frame that arrived before W, and was not
+     * counted as dropped, has been returned by this or an earlier call: the watermark. It never falls. A frame
+     * arrives when the kernel's filter has passed it. On a handle that only sends: 0 frames, W = 0. */
     int (*recv)(struct wire *w, struct frame *frames, unsigned max, uint64_t *drained_ns);
-    /* Sleeps until a frame may be waiting, or timeout_ns have passed. */
+    /* Sleeps until a frame may be waiting (on a handle that only sends: until there may be room to send), a signal
+     * came, or timeout_ns have passed. */
     void (*wait)(struct wire *w, uint64_t timeout_ns);
+    /* Reads all counters back from the kernel: some system calls, so once or twice a second. From the handle's own
+     * thread, as every call here. */
     void (*stats)(struct wire *w, struct wire_stats *out);
-    void (*close)(struct wire *w);
+    void (*close)(struct wire *w); /* NULL does nothing */
 };
 
 struct wire {

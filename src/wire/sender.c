@@ -1,0 +1,151 @@
+#include "wire/sender.h"
+
+#include <errno.h>
+#include <net/ethernet.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+/* Room for what the card has not sent yet; the kernel doubles it, and a short frame takes 768 bytes of it. So about
+ * 2,700 frames: more than a card's ring, at most a fifth of a second on a link of 10 Mbit/s. */
+#define SEND_BUFFER_BYTES (1 << 20)
+
+/* ENOBUFS says that a queue dropped the frame: it was full, and one at any speed moves again within a millisecond. Or
+ * a rule for outgoing packets forbids just this frame, and then offering it again never ends. */
+#define STUCK_NS (50 * NS_PER_MS)
+
+#define IPV4_HEADER_MIN 20u
+#define IPV4_DESTINATION 16u
+
+static unsigned ip_version(const struct frame *f) {
+    return f->len ? f->data[0] >> 4 : 0;
+}
+
+static int open_packet_socket(struct sender *s, const struct wire_config *config) {
+    struct sockaddr_ll ll = {.sll_family = AF_PACKET, .sll_ifindex = config->ifindex};
+    /* Protocol 0 in both calls: this socket never receives. */
+    s->fd = socket(AF_PACKET, (config->link == LINK_ETHERNET ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    if (s->fd < 0 || bind(s->fd, (const struct sockaddr *)&ll, sizeof ll) < 0)
+        return -errno;
+    s->to_link[0] = s->to_link[1] = ll;
+    s->to_link[0].sll_protocol = htons(ETH_P_IP);
+    s->to_link[1].sll_protocol = htons(ETH_P_IPV6);
+    return 0;
+}
+
+static int open_raw_ip_socket(struct sender *s) {
+    int on = 1;
+    s->fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    /* Raw sockets hide ENOBUFS unless extended errors are wanted. Of those none will queue up: an ICMP error finds its
+     * socket by the protocol of the packet it quotes, and that is never IPPROTO_RAW. */
+    if (s->fd < 0 || setsockopt(s->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0)
+        return -errno;
+    return 0;
+}
+
+int sender_init(struct sender *s, const struct wire_config *config, struct error *e) {
+    *s = SENDER_INIT;
+    s->loopback = config->loopback;
+    s->link = config->link;
+    int r = s->loopback ? open_raw_ip_socket(s) : open_packet_socket(s, config);
+    if (r == -EPERM || r == -EACCES)
+        error_set(e, r, "sending raw packets needs the capability CAP_NET_RAW");
+    else if (r < 0)
+        error_set(e, r, "cannot send on interface \"%s\": %s", config->ifname, strerror(-r));
+    if (r < 0) {
+        sender_deinit(s);
+        return r;
+    }
+    int bytes = SEND_BUFFER_BYTES;
+    /* The forced form passes net.core.wmem_max, but wants CAP_NET_ADMIN; either way, less room is only less speed. */
+    if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) < 0)
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    for (unsigned i = 0; i < WIRE_BATCH_MAX; i++) {
+        s->to_ip[i].sin_family = AF_INET;
+        s->messages[i].msg_hdr = (struct msghdr){.msg_iov = &s->parts[i], .msg_iovlen = 1};
+    }
+    return 0;
+}
+
+void sender_deinit(struct sender *s) {
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+static void address_message(struct sender *s, unsigned i, const struct frame *f) {
+    struct msghdr *m = &s->messages[i].msg_hdr;
+    if (s->loopback) {
+        bool is_ipv4 = ip_version(f) == 4 && f->len >= IPV4_HEADER_MIN;
+        s->to_ip[i].sin_family = is_ipv4 ? AF_INET : AF_INET6; /* the latter is refused: EAFNOSUPPORT */
+        s->to_ip[i].sin_addr.s_addr = is_ipv4 ? htonl(load_be32(f->data + IPV4_DESTINATION)) : 0;
+        m->msg_name = &s->to_ip[i];
+        m->msg_namelen = sizeof s->to_ip[i];
+    } else if (s->link == LINK_IP) {
+        m->msg_name = &s->to_link[ip_version(f) == 6];
+        m->msg_namelen = sizeof s->to_link[0];
+    }
+}
+
+static void fill_messages(struct sender *s, const struct frame *frames, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        s->parts[i] = (struct iovec){.iov_base = frames[i].data, .iov_len = frames[i].len};
+        address_message(s, i, &frames[i]);
+    }
+}
+
+/* What became of the first frame of a batch that the kernel did not take. */
+enum refusal { REFUSAL_LATER, REFUSAL_NEVER, REFUSAL_WIRE_DEAD };
+
+static enum refusal judge(struct sender *s, int error) {
+    switch (error) {
+    case EAGAIN:
+        return REFUSAL_LATER;
+    case ENOBUFS: {
+        uint64_t now = clock_mono_ns();
+        if (!s->stuck_since)
+            s->stuck_since = now;
+        return now - s->stuck_since < STUCK_NS ? REFUSAL_LATER : REFUSAL_NEVER;
+    }
+    case ENETDOWN:
+    case ENXIO:
+    case ENODEV:
+        return REFUSAL_WIRE_DEAD;
+    default:
+        return REFUSAL_NEVER;
+    }
+}
+
+int sender_send(struct sender *s, const struct frame *frames, unsigned n, struct wire_stats *counts) {
+    unsigned done = 0;
+    while (done < n) {
+        unsigned batch = n - done < WIRE_BATCH_MAX ? n - done : WIRE_BATCH_MAX;
+        fill_messages(s, frames + done, batch);
+        /* Loopback: MSG_DONTROUTE keeps a packet off every gateway, should its address have left this machine. */
+        int r = sendmmsg(s->fd, s->messages, batch, MSG_DONTWAIT | (s->loopback ? MSG_DONTROUTE : 0));
+        int error = r < 0 ? errno : 0;
+        counts->send_calls++;
+        if (r > 0) {
+            for (unsigned i = done; i < done + (unsigned)r; i++)
+                counts->sent_bytes += frames[i].len;
+            counts->sent += (unsigned)r;
+            done += (unsigned)r;
+            s->stuck_since = 0;
+            continue; /* sendmmsg says why it stopped only when it stops at the first */
+        }
+        if (error == EINTR)
+            continue;
+        enum refusal refusal = judge(s, error);
+        if (refusal == REFUSAL_LATER)
+            return (int)done;
+        counts->last_send_error = error;
+        if (refusal == REFUSAL_WIRE_DEAD)
+            return -error;
+        counts->send_refused++;
+        done++;
+        s->stuck_since = 0;
+    }
+    return (int)done;
+}
