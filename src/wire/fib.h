@@ -21,9 +21,9 @@ struct fib_answer {
     addr_t gateway; /* 0 when there is none; may be IPv6 for an IPv4 destination (RFC 5549) */
 };
 
-/* Adds to `starts` (of addr_t) the first address of each IPv4 prefix in any routing table or rule, and the first address
- * behind it, in no order. Between two neighbouring ones the kernel's answer is the same. Negative errno with a line;
- * -E2BIG when the array is full. */
+/* Adds to `starts` (of addr_t) the first address of each IPv4 prefix in any routing table or rule, and the first
+ * address behind it, in no order. Between two neighbouring ones the kernel's answer is the same. Negative errno with a
+ * line; -E2BIG when the array is full. */
 int fib_boundaries(struct nl_sock *nl, struct array *starts, struct error *e);
 
 /* Asks how a packet of this machine would reach `to` (IPv4). Returns 0; 1 when the kernel has no way for it (no route,

@@ -1,5 +1,5 @@
-/* What the kernel knows of a network interface, asked through rtnetlink: unlike /sys, that always speaks of the caller's
- * own network namespace. */
+/* What the kernel knows of a network interface, asked through rtnetlink: unlike /sys, that always speaks of the
+ * caller's own network namespace. */
 #ifndef NOCTULE_WIRE_IFACE_H
 #define NOCTULE_WIRE_IFACE_H
 

@@ -8,8 +8,8 @@
 
 struct pcapfile; /* opaque */
 
-/* Creates the file, or empties one that is there. "-" is refused: standard output is for findings. Negative errno with a
- * line. */
+/* Creates the file, or empties one that is there. "-" is refused: standard output is for findings. Negative errno with
+ * a line. */
 int pcapfile_create(const char *path, enum link_type link, struct pcapfile **out, struct error *e);
 /* Frames without a time (those about to be sent) get that of the call. */
 void pcapfile_write(struct pcapfile *p, const struct frame *frames, unsigned n);

@@ -1,5 +1,5 @@
-/* A TPACKET_V3 receive ring (Documentation/networking/packet_mmap.rst): the kernel fills blocks of frames in memory that
- * it shares with us, and each full (or timed-out) block is ours until we give it back. */
+/* A TPACKET_V3 receive ring (Documentation/networking/packet_mmap.rst): the kernel fills blocks of frames in memory
+ * that it shares with us, and each full (or timed-out) block is ours until we give it back. */
 #ifndef NOCTULE_WIRE_RING_H
 #define NOCTULE_WIRE_RING_H
 

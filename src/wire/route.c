@@ -195,7 +195,7 @@ static int add_range(struct resolver *r, addr_t lo, addr_t hi, unsigned hop) {
     return 0;
 }
 
-/* Walks ranges and boundaries side by side, and asks once for each stretch between two boundaries that a range touches. */
+/* Walks ranges and boundaries side by side; asks once for each stretch between two boundaries that a range meets. */
 static int resolve_all(struct resolver *r, const struct addr_range *ranges, size_t n) {
     const addr_t *starts = r->starts.items;
     size_t at = 0, asked = SIZE_MAX;
