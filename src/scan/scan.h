@@ -11,12 +11,14 @@
 #include "plan/plan.h"
 #include "report/report.h"
 #include "report/summary.h"
+#include "wire/wire.h"
 
 struct scan_config {
     const struct plan *plan;
     uint64_t seed;                /* order, ports and keys-for-dry-run come from it */
     bool seed_given;              /* --seed: the cookie key stays random all the same */
     uint64_t shard, shards;       /* I of N, 1-based; 1/1 = all */
+    uint64_t sample;              /* only the first so many positions of the shard (a random sample); 0 = all */
     uint64_t rate_milli_pps;      /* 1/1000 pps; 0 = no cap */
     uint64_t bandwidth_bps;       /* 0 = none */
     bool rate_default;            /* the user named neither: no cap where every target is on loopback */
@@ -33,6 +35,7 @@ struct scan_config {
     uint64_t max_runtime_ns;      /* 0 = none */
     uint16_t show;                /* bit 1 << enum state: silence is listed only where asked */
     struct report *report;        /* findings go here: queue 0 from the receive thread, 1 from the transmit thread */
+    const struct wire_ops *wire_ops; /* NULL: AF_PACKET */
     const char *pcap_path;        /* or NULL */
     void (*trace)(void *ctx, bool sent, const char *line); /* --packet-trace; called from two threads; or NULL */
     void (*note)(void *ctx, const char *line);             /* one line for the user */

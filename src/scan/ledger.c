@@ -1,0 +1,252 @@
+#include "scan/ledger.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define NOT_LEFT (UINT64_MAX / 2) /* a chunk's try is built, but its last probe has not left yet: never due */
+
+/* Anonymous memory that costs nothing until it is touched; zero when it is. */
+static void *map_zero(size_t bytes) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int ledger_init(struct ledger *l, uint64_t first, uint64_t end, unsigned retries, uint64_t window, uint64_t linger_ns,
+                struct error *e) {
+    *l = LEDGER_INIT;
+    l->first = first;
+    l->end = end;
+    l->retries = retries;
+    l->linger_ns = linger_ns;
+    l->n_chunks = (end - first) / CHUNK_PROBES + ((end - first) % CHUNK_PROBES != 0);
+
+    uint64_t wanted = window / CHUNK_PROBES + 2;
+    if (wanted > l->n_chunks)
+        wanted = l->n_chunks;
+    l->capacity = 1;
+    while (l->capacity < wanted && l->capacity < LEDGER_CHUNKS_MAX)
+        l->capacity *= 2;
+
+    l->chunks_bytes = l->capacity * sizeof *l->chunks;
+    l->weak_bytes = l->capacity * CHUNK_WORDS * sizeof *l->weak;
+    l->chunks = map_zero(l->chunks_bytes);
+    l->weak = map_zero(l->weak_bytes);
+    if (l->chunks == NULL || l->weak == NULL) {
+        ledger_deinit(l);
+        return error_set(e, -ENOMEM, "no memory for the ledger (%zu bytes)", l->chunks_bytes);
+    }
+    return 0;
+}
+
+void ledger_deinit(struct ledger *l) {
+    if (l->chunks != NULL)
+        munmap(l->chunks, l->chunks_bytes);
+    if (l->weak != NULL)
+        munmap(l->weak, l->weak_bytes);
+    *l = LEDGER_INIT;
+}
+
+static struct chunk *chunk_of(const struct ledger *l, uint64_t number) {
+    return &l->chunks[number & (l->capacity - 1)];
+}
+
+static _Atomic uint64_t *weak_of(const struct ledger *l, uint64_t number) {
+    return &l->weak[(number & (l->capacity - 1)) * CHUNK_WORDS];
+}
+
+void ledger_timeouts(struct ledger *l, uint64_t first_ns, uint64_t max_ns) {
+    uint64_t t = first_ns;
+    for (unsigned k = 0; k <= l->retries; k++) {
+        l->deadline_ns[k] = t < max_ns ? t : max_ns;
+        t = t < max_ns ? t * 2 : max_ns;
+    }
+}
+
+static bool chunk_answered(const struct chunk *c) {
+    uint64_t all = UINT64_MAX;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        all &= atomic_load_explicit(&c->bits[w], memory_order_relaxed);
+    return all == UINT64_MAX;
+}
+
+/* Opens the chunk that cursor 0 enters, if its place in the ring is free: retired, and no receiver can still be about
+ * to mark what stood there before. */
+static bool chunk_open(struct ledger *l, uint64_t number) {
+    struct chunk *c = chunk_of(l, number);
+    if (number >= l->capacity) {
+        uint64_t previous = number - l->capacity;
+        if (previous >= atomic_load_explicit(&l->retired, memory_order_relaxed))
+            return false;
+        if (atomic_load_explicit(&l->watermark_ns, memory_order_acquire) <= c->sent_ns)
+            return false;
+    }
+    uint64_t positions = l->end - l->first - number * CHUNK_PROBES;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++) {
+        uint64_t used = positions > w * UINT64_C(64) ? positions - w * UINT64_C(64) : 0;
+        uint64_t beyond = used >= 64 ? 0 : UINT64_MAX << used;
+        atomic_store_explicit(&c->bits[w], beyond, memory_order_relaxed);
+        if (atomic_load_explicit(&weak_of(l, number)[w], memory_order_relaxed) != 0)
+            atomic_store_explicit(&weak_of(l, number)[w], 0, memory_order_relaxed);
+    }
+    l->settled = 0;
+    return true;
+}
+
+/* Is the chunk at cursor k (k >= 1; R + 1 retires) due? If not, *wake_ns falls to the time at which it may be. */
+static bool cursor_due(const struct ledger *l, unsigned k, uint64_t *wake_ns) {
+    const struct ledger_cursor *cur = &l->cursors[k];
+    if (cur->offset > 0)
+        return true;
+    if (cur->chunk >= l->cursors[k - 1].chunk)
+        return false;
+    const struct chunk *c = chunk_of(l, cur->chunk);
+    uint64_t due = c->sent_ns + l->deadline_ns[k - 1];
+    if (chunk_answered(c)) {
+        if (k <= l->retries)
+            return true;
+        uint64_t lingered = c->sent_ns + l->linger_ns;
+        due = lingered < due ? lingered : due;
+    }
+    if (atomic_load_explicit(&l->watermark_ns, memory_order_acquire) >= due)
+        return true;
+    if (due < *wake_ns)
+        *wake_ns = due;
+    return false;
+}
+
+/* The try of this cursor over its chunk is at an end; the chunk is stamped when the batch has left. */
+static void cursor_leave(struct ledger *l, struct ledger_cursor *cur) {
+    if (cur->probed) {
+        l->stamps[l->n_stamps++] = cur->chunk;
+        chunk_of(l, cur->chunk)->sent_ns = NOT_LEFT;
+    }
+    *cur = (struct ledger_cursor){.chunk = cur->chunk + 1};
+}
+
+/* Walks cursor k >= 1 through its chunk to the next unanswered position. */
+static bool cursor_reprobe(struct ledger *l, unsigned k, struct ledger_work *work) {
+    struct ledger_cursor *cur = &l->cursors[k];
+    const struct chunk *c = chunk_of(l, cur->chunk);
+    while (cur->offset < CHUNK_PROBES) {
+        unsigned w = cur->offset / 64, b = cur->offset % 64;
+        uint64_t open = ~atomic_load_explicit(&c->bits[w], memory_order_relaxed) >> b;
+        if (open == 0) {
+            cur->offset = (w + 1) * 64;
+            continue;
+        }
+        cur->offset += (unsigned)__builtin_ctzll(open);
+        work->position = l->first + cur->chunk * CHUNK_PROBES + cur->offset;
+        work->tried = k;
+        cur->offset++;
+        cur->probed = true;
+        return true;
+    }
+    cursor_leave(l, cur);
+    return false;
+}
+
+/* Cursor 0 hands out the next position never probed. The caller has made sure that there is one and that its chunk is
+ * open. */
+static void cursor_first(struct ledger *l, struct ledger_work *work) {
+    struct ledger_cursor *cur = &l->cursors[0];
+    uint64_t offered = cur->chunk * CHUNK_PROBES + cur->offset;
+    work->position = l->first + offered;
+    work->tried = 0;
+    cur->offset++;
+    cur->probed = true;
+    atomic_store_explicit(&l->offered, offered + 1, memory_order_release);
+    if (cur->offset == CHUNK_PROBES || work->position + 1 == l->end)
+        cursor_leave(l, cur);
+}
+
+enum ledger_step ledger_next(struct ledger *l, struct ledger_work *work) {
+    work->wake_ns = UINT64_MAX;
+    if (l->n_stamps == LEDGER_STAMPS_MAX)
+        return LEDGER_FLUSH;
+    if (cursor_due(l, l->retries + 1, &work->wake_ns))
+        return LEDGER_RETIRE;
+    for (unsigned k = l->retries; k >= 1; k--) {
+        while (cursor_due(l, k, &work->wake_ns)) {
+            if (cursor_reprobe(l, k, work))
+                return LEDGER_PROBE;
+            if (l->n_stamps == LEDGER_STAMPS_MAX)
+                return LEDGER_FLUSH;
+        }
+    }
+    if (l->cursors[0].chunk == l->n_chunks)
+        return l->cursors[l->retries + 1].chunk == l->n_chunks ? LEDGER_DONE : LEDGER_WAIT;
+    if (l->cursors[0].offset == 0 && !chunk_open(l, l->cursors[0].chunk))
+        return LEDGER_FULL;
+    cursor_first(l, work);
+    return LEDGER_PROBE;
+}
+
+void ledger_stamp(struct ledger *l, uint64_t now_ns) {
+    for (unsigned i = 0; i < l->n_stamps; i++)
+        chunk_of(l, l->stamps[i])->sent_ns = now_ns;
+    l->n_stamps = 0;
+}
+
+void ledger_settle(struct ledger *l, uint64_t position) {
+    uint64_t offset = position - l->first;
+    struct chunk *c = chunk_of(l, offset / CHUNK_PROBES);
+    unsigned bit = (unsigned)(offset % CHUNK_PROBES);
+    atomic_fetch_or_explicit(&c->bits[bit / 64], UINT64_C(1) << bit % 64, memory_order_relaxed);
+    l->settled++;
+    if (position + 1 != l->end && bit + 1 != CHUNK_PROBES)
+        return;
+    /* Nothing of this chunk went out, so there is nothing to listen for. */
+    if (l->settled == bit + 1 && l->n_stamps > 0) {
+        l->n_stamps--;
+        c->sent_ns = 0;
+    }
+}
+
+unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64_t silent[CHUNK_WORDS]) {
+    struct ledger_cursor *cur = &l->cursors[l->retries + 1];
+    struct chunk *c = chunk_of(l, cur->chunk);
+    unsigned n = 0;
+    *base = l->first + cur->chunk * CHUNK_PROBES;
+    cur->chunk++;
+    /* Said first, then set: a receiver that finds its bit set by this loop is sure to read that the chunk is retired, so
+     * an answer is either counted before this moment or late, never both. */
+    atomic_store_explicit(&l->retired, cur->chunk, memory_order_seq_cst);
+    for (unsigned w = 0; w < CHUNK_WORDS; w++) {
+        silent[w] = ~atomic_fetch_or_explicit(&c->bits[w], UINT64_MAX, memory_order_acq_rel);
+        n += (unsigned)__builtin_popcountll(silent[w]);
+    }
+    c->sent_ns = now_ns;
+    return n;
+}
+
+bool ledger_was_offered(const struct ledger *l, uint64_t position) {
+    return position >= l->first && position - l->first < atomic_load_explicit(&l->offered, memory_order_acquire);
+}
+
+enum ledger_mark ledger_mark(struct ledger *l, uint64_t position, bool weak) {
+    if (!ledger_was_offered(l, position))
+        return LEDGER_UNSENT;
+    uint64_t offset = position - l->first, number = offset / CHUNK_PROBES;
+    if (number < atomic_load_explicit(&l->retired, memory_order_acquire))
+        return LEDGER_LATE;
+    unsigned w = (unsigned)(offset % CHUNK_PROBES / 64);
+    uint64_t bit = UINT64_C(1) << offset % 64;
+    _Atomic uint64_t *second = &weak_of(l, number)[w];
+    /* The second bit goes first, so that nobody can see a weak answer as a final one. */
+    if (weak && (atomic_load_explicit(&chunk_of(l, number)->bits[w], memory_order_relaxed) & bit) == 0)
+        atomic_fetch_or_explicit(second, bit, memory_order_relaxed);
+    uint64_t before = atomic_fetch_or_explicit(&chunk_of(l, number)->bits[w], bit, memory_order_acq_rel);
+    if ((before & bit) == 0)
+        return LEDGER_FIRST;
+    if (number < atomic_load_explicit(&l->retired, memory_order_seq_cst))
+        return LEDGER_LATE;
+    if (!weak && (atomic_load_explicit(second, memory_order_relaxed) & bit) != 0 &&
+        (atomic_fetch_and_explicit(second, ~bit, memory_order_relaxed) & bit) != 0)
+        return LEDGER_REVISES;
+    return LEDGER_AGAIN;
+}
+
+void ledger_watermark(struct ledger *l, uint64_t w_ns) {
+    if (w_ns > atomic_load_explicit(&l->watermark_ns, memory_order_relaxed))
+        atomic_store_explicit(&l->watermark_ns, w_ns, memory_order_release);
+}

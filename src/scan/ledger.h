@@ -1,0 +1,114 @@
+/* The ledger: one bit a probe, and only for probes in flight. Positions are grouped in chunks of 256; chunks live in a
+ * ring between the retire cursor and cursor 0. Cursor 0 sends first tries; cursor k trails it over the same positions
+ * and re-probes those whose bit is still 0 once their timeout for try k-1 has passed.
+ *
+ * Timeouts are compared with the watermark, never with the clock: a reply that waits in our own buffers must not look
+ * like silence. Two kinds of thread use a ledger: the one that transmits (ledger_next, ledger_stamp, ledger_settle,
+ * ledger_retire) and those that receive (ledger_mark, ledger_watermark). No lock; every shared word is atomic. */
+#ifndef NOCTULE_SCAN_LEDGER_H
+#define NOCTULE_SCAN_LEDGER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define CHUNK_PROBES 256u
+#define CHUNK_WORDS (CHUNK_PROBES / 64)
+#define LEDGER_RETRIES_MAX 10u
+#define LEDGER_CHUNKS_MAX (1u << 20) /* 64 MB of chunks: 268 M probes in flight */
+#define LEDGER_STAMPS_MAX 512u       /* chunks whose try may end within one batch */
+
+/* One cache line. */
+struct chunk {
+    _Alignas(64) _Atomic uint64_t bits[CHUNK_WORDS]; /* 1 = answered, settled, or past the end of the shard */
+    uint64_t sent_ns; /* when the last probe of the current try left; once retired: when that was. Monotonic clock */
+};
+
+struct ledger_cursor {
+    uint64_t chunk;  /* the chunk it stands in, counted from the shard's start */
+    unsigned offset; /* the next position within it */
+    bool probed;     /* it has sent something in this chunk */
+};
+
+struct ledger {
+    uint64_t first, end; /* positions of the shard: first <= p < end */
+    uint64_t n_chunks;
+    unsigned retries;    /* R */
+    uint64_t linger_ns;  /* a chunk that is answered whole still listens so long after its last probe */
+    struct chunk *chunks;
+    _Atomic uint64_t *weak; /* a second bit, in memory touched only where an answer came that may still be revised */
+    uint64_t capacity;   /* chunks in the ring, a power of two */
+    size_t chunks_bytes, weak_bytes;
+
+    struct ledger_cursor cursors[LEDGER_RETRIES_MAX + 2]; /* transmitter's; [R + 1].chunk is the retire cursor */
+    uint64_t stamps[LEDGER_STAMPS_MAX]; /* chunks whose try ended within the batch being built */
+    unsigned n_stamps;
+    unsigned settled;    /* positions of cursor 0's chunk that needed no probe */
+    uint64_t deadline_ns[LEDGER_RETRIES_MAX + 1]; /* timeout after try k, as the last ledger_timeouts() said */
+
+    _Alignas(64) _Atomic uint64_t offered; /* positions cursor 0 has handed out, counted from `first` */
+    _Atomic uint64_t retired;              /* chunks whose verdicts are final */
+    _Alignas(64) _Atomic uint64_t watermark_ns;
+};
+
+#define LEDGER_INIT ((struct ledger){.chunks = NULL})
+
+/* A ledger for positions first..end-1 with room for `window` probes in flight (rounded up, at most LEDGER_CHUNKS_MAX
+ * chunks). Returns 0 or -ENOMEM with a line. */
+int ledger_init(struct ledger *l, uint64_t first, uint64_t end, unsigned retries, uint64_t window, uint64_t linger_ns,
+                struct error *e);
+void ledger_deinit(struct ledger *l);
+
+/* -- transmitter -- */
+
+/* Timeouts in force from now on: first_ns after try 0, doubled every try, at most max_ns. */
+void ledger_timeouts(struct ledger *l, uint64_t first_ns, uint64_t max_ns);
+
+enum ledger_step {
+    LEDGER_PROBE,  /* *position is to be probed, as try *try */
+    LEDGER_RETIRE, /* chunk final: call ledger_retire() before the next step */
+    LEDGER_WAIT,   /* nothing is due before *wake_ns; UINT64_MAX when only the watermark's progress can tell */
+    LEDGER_FULL,   /* the window is full: as LEDGER_WAIT, and cursor 0 would have had work */
+    LEDGER_FLUSH,  /* send and stamp what was built first */
+    LEDGER_DONE    /* every chunk is retired */
+};
+struct ledger_work {
+    uint64_t position;
+    unsigned tried;
+    uint64_t wake_ns;
+};
+/* What is to be done next. Later cursors go first: what is oldest leaves the window first. */
+enum ledger_step ledger_next(struct ledger *l, struct ledger_work *work);
+
+/* The probes handed out since the last call left at now_ns (monotonic). */
+void ledger_stamp(struct ledger *l, uint64_t now_ns);
+
+/* Settles a position that ledger_next just handed out, without a probe (own port, no route, host down). */
+void ledger_settle(struct ledger *l, uint64_t position);
+
+/* After LEDGER_RETIRE: closes the oldest chunk. silent[] receives the bits that nobody answered, *base the position of
+ * its bit 0. Returns the number of silent positions. */
+unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64_t silent[CHUNK_WORDS]);
+
+/* -- receivers -- */
+
+enum ledger_mark {
+    LEDGER_FIRST,   /* the first answer to this position */
+    LEDGER_REVISES, /* stronger than the weak answer that came before */
+    LEDGER_AGAIN,   /* answered before */
+    LEDGER_LATE,    /* its chunk is retired */
+    LEDGER_UNSENT   /* not in this shard, or never probed: cannot be true */
+};
+/* A valid answer to a position; `weak` when a later, stronger one may revise it. */
+enum ledger_mark ledger_mark(struct ledger *l, uint64_t position, bool weak);
+
+/* Was this position handed out to be probed? */
+bool ledger_was_offered(const struct ledger *l, uint64_t position);
+
+/* Every frame that arrived before w_ns (monotonic) has been marked. */
+void ledger_watermark(struct ledger *l, uint64_t w_ns);
+
+#endif

@@ -1,0 +1,30 @@
+#include "scan/pace.h"
+
+#define PACE_SHIFT 32
+
+void pace_init(struct pace *p, uint64_t milli_rate, uint64_t now_ns) {
+    p->period = milli_rate == 0 ? 0 : ((pace_time)UINT64_C(1000000000000) << PACE_SHIFT) / milli_rate;
+    p->next = (pace_time)now_ns << PACE_SHIFT;
+}
+
+unsigned pace_allow(struct pace *p, uint64_t now_ns, uint64_t cost, unsigned max) {
+    if (p->period == 0)
+        return max;
+    pace_time now = (pace_time)now_ns << PACE_SHIFT;
+    pace_time oldest = now_ns > PACE_CREDIT_NS ? (pace_time)(now_ns - PACE_CREDIT_NS) << PACE_SHIFT : 0;
+    if (p->next < oldest)
+        p->next = oldest;
+    if (p->next > now)
+        return 0;
+    pace_time frames = (now - p->next) / (p->period * cost) + 1;
+    return frames < max ? (unsigned)frames : max;
+}
+
+void pace_spend(struct pace *p, uint64_t units) {
+    p->next += p->period * units;
+}
+
+uint64_t pace_when(const struct pace *p, uint64_t cost, unsigned n) {
+    pace_time when = p->next + p->period * cost * (n > 0 ? n - 1 : 0);
+    return p->period == 0 ? 0 : (uint64_t)(when >> PACE_SHIFT) + 1;
+}

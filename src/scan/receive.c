@@ -1,0 +1,272 @@
+/* The receive thread: owns validation and the verdicts, and answers first SYN-ACKs with the one RST on a second wire
+ * handle of its own. */
+#include "scan/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define WAIT_NS UINT64_C(2000000) /* longest sleep: how stale the watermark may get while nothing arrives */
+#define DROPS_EVERY_NS UINT64_C(200000000)
+#define RESETS_MAX 128u
+
+struct resets {
+    struct frame frames[RESETS_MAX];
+    uint8_t bytes[RESETS_MAX][PROBE_FRAME_MAX];
+    unsigned n;
+};
+
+struct receiver {
+    struct pass *pass;
+    struct resets resets[SCAN_WIRES_MAX];
+    uint64_t drops_read_ns;
+};
+
+/* The resets of one wire leave. Back-pressure is waited out for as long as a sleep lasts: a reset is a courtesy, and the
+ * receive ring must not overflow for it; what the kernel refuses for good is counted by the wire. */
+static void resets_send(struct receiver *x, unsigned wire) {
+    struct resets *r = &x->resets[wire];
+    struct scan *s = x->pass->scan;
+    struct wire *w = s->wires[wire].receive;
+    uint64_t give_up = clock_mono_ns() + WAIT_NS;
+    unsigned done = 0;
+    while (done < r->n) {
+        int n = w->ops->send(w, r->frames + done, r->n - done);
+        if (n < 0) {
+            pass_fail(x->pass, n);
+            break;
+        }
+        if (n > 0)
+            scan_watch(s, s->wires[wire].link, true, r->frames + done, (unsigned)n);
+        done += (unsigned)n;
+        if (n == 0 && clock_mono_ns() > give_up)
+            break;
+    }
+    count(&x->pass->counters.resets, done);
+    r->n = 0;
+}
+
+static struct frame *reset_slot(struct receiver *x, unsigned wire) {
+    if (x->resets[wire].n == RESETS_MAX)
+        resets_send(x, wire);
+    struct resets *r = &x->resets[wire];
+    struct frame *f = &r->frames[r->n];
+    f->data = r->bytes[r->n++];
+    return f;
+}
+
+static void ignore(struct pass *p, enum ignored why) {
+    count(&p->counters.ignored[why], 1);
+}
+
+/* A timed probe's answer is a sample only within its try's timeout: a target repeats its SYN-ACK after 1 and 3 s. */
+static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t arrived_ns) {
+    if (tried < 0)
+        return 0;
+    uint64_t sent = rtt_table_take(&p->scan->timed, position, (unsigned)tried);
+    if (sent == 0 || arrived_ns <= sent)
+        return 0;
+    uint64_t rtt = arrived_ns - sent;
+    uint64_t limit = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed) << tried;
+    if (limit > p->timeout_max_ns)
+        limit = p->timeout_max_ns;
+    if (rtt <= limit)
+        rtt_sample(&p->scan->rtt, rtt);
+    return rtt;
+}
+
+/* What the ledger and the seen set make of a valid answer. */
+struct ruling {
+    bool news;          /* a finding */
+    enum state revises; /* what an earlier record said */
+};
+
+static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark, enum state state) {
+    bool open = state == STATE_OPEN;
+    int fresh = open ? seen_add(&p->scan->seen, index) : 0;
+    if (fresh < 0)
+        pass_fail(p, fresh);
+    switch (mark) {
+    case LEDGER_FIRST:
+        return (struct ruling){.news = true};
+    case LEDGER_REVISES:
+        return (struct ruling){.news = true, .revises = STATE_FILTERED};
+    case LEDGER_AGAIN:
+        if (fresh > 0)
+            return (struct ruling){.news = true, .revises = STATE_CLOSED};
+        count(&p->counters.duplicates, 1);
+        break;
+    case LEDGER_LATE:
+        if (fresh > 0) {
+            count(&p->counters.late_open, 1);
+            return (struct ruling){.news = true, .revises = techniques[p->technique].on_silence.state};
+        }
+        count(open ? &p->counters.duplicates : &p->counters.late, 1);
+        break;
+    case LEDGER_UNSENT:
+        break;
+    }
+    return (struct ruling){.news = false};
+}
+
+static void finding_push(struct pass *p, const struct answer *a, const struct reply *r, uint64_t arrived_ns,
+                         uint64_t rtt, enum state revises) {
+    const struct scan_config *c = &p->scan->config;
+    bool revises_shown = revises != STATE_UNKNOWN && (c->show & 1u << revises) != 0;
+    if ((c->show & 1u << a->verdict.state) == 0 && !revises_shown)
+        return;
+    struct finding f = {.addr = a->endpoint.addr,
+                        .reporter = a->reporter,
+                        .time_ns = arrived_ns,
+                        .port = a->endpoint.slot.port,
+                        .technique = a->endpoint.slot.technique,
+                        .state = (uint8_t)a->verdict.state,
+                        .reason = (uint8_t)a->verdict.reason,
+                        .revises = (uint8_t)revises,
+                        .flags = FINDING_HAS_TTL,
+                        .ttl = r->ttl,
+                        .tried = (int8_t)a->tried};
+    if (r->kind == REPLY_TCP) {
+        f.flags |= FINDING_HAS_TCP_FLAGS;
+        f.tcp_flags = r->tcp_flags;
+    }
+    if (rtt > 0) {
+        f.flags |= FINDING_HAS_RTT;
+        f.rtt_us = (uint32_t)(rtt / NS_PER_US);
+    }
+    const uint8_t *mac = neighbours_find(&p->scan->neighbours, f.addr);
+    if (mac != NULL) {
+        f.flags |= FINDING_HAS_MAC;
+        memcpy(f.mac, mac, MAC_LEN);
+    }
+    report_push(c->report, 0, &f);
+}
+
+static void answered(struct pass *p, const struct answer *a, enum ledger_mark mark, enum state revises) {
+    struct counters *c = &p->counters;
+    count(&c->first_by_state[a->verdict.state], 1);
+    if (mark == LEDGER_FIRST) {
+        if (a->tried < 0)
+            count(&c->answered_unknown_try, 1);
+        else
+            count(&c->answered_at_try[a->tried], 1);
+        return;
+    }
+    count(&c->revised, 1);
+    if (mark != LEDGER_LATE)
+        count(&c->first_by_state[revises], UINT64_MAX); /* one less */
+}
+
+static void neighbour_learn(struct pass *p, const struct reply *r, const struct answer *a) {
+    int err = neighbours_add(p->learned, a->endpoint.addr, r->source_mac);
+    if (err < 0)
+        pass_fail(p, err);
+}
+
+static void frame_read(struct receiver *x, unsigned wire, const struct frame *f) {
+    struct pass *p = x->pass;
+    struct scan *s = p->scan;
+    enum link_type link = s->wires[wire].link;
+    struct reply r;
+    struct answer a;
+    enum ignored why = reply_parse(link, f->data, f->len, f->wire_len, f->flags, &r);
+    if (why == IGNORED_NOT)
+        why = reply_judge(&s->probe, &r, &a);
+    if (why != IGNORED_NOT) {
+        ignore(p, why);
+        return;
+    }
+    uint64_t index = plan_find(p->plan, &a.endpoint);
+    if (index == PLAN_NONE) {
+        ignore(p, IGNORED_OUT_OF_PLAN);
+        return;
+    }
+    uint64_t position = order_find(&p->order, index);
+    if (!ledger_was_offered(&p->ledger, position)) {
+        ignore(p, IGNORED_UNSENT);
+        return;
+    }
+    if (a.verdict.state == STATE_UNKNOWN) { /* a bare SYN: only the ACK of our SYN-ACK can prove it */
+        struct frame *out = reset_slot(x, wire);
+        out->len = out->wire_len = (uint32_t)probe_build_syn_ack(&s->probe, link, &r, out->data);
+        return;
+    }
+    enum ledger_mark mark = ledger_mark(&p->ledger, position, a.verdict.state == STATE_FILTERED);
+    struct ruling ruling = rule(p, index, mark, a.verdict.state);
+    if (!ruling.news)
+        return;
+    uint64_t rtt = rtt_of(p, position, a.tried, f->time_ns);
+    answered(p, &a, mark, ruling.revises);
+    if (p->technique == TECHNIQUE_ARP) {
+        neighbour_learn(p, &r, &a);
+        return;
+    }
+    if (a.verdict.state == STATE_OPEN && !s->config.no_reset) {
+        struct frame *out = reset_slot(x, wire);
+        out->len = out->wire_len = (uint32_t)probe_build_reset(&s->probe, link, &r, out->data);
+    }
+    finding_push(p, &a, &r, f->time_ns, rtt, ruling.revises);
+}
+
+/* One round over all wires. Returns how many frames it read; *drained_ns receives the watermark of this round. */
+static unsigned receive_round(struct receiver *x, uint64_t *drained_ns) {
+    struct pass *p = x->pass;
+    struct scan *s = p->scan;
+    struct frame frames[WIRE_BATCH_MAX];
+    unsigned total = 0;
+    *drained_ns = UINT64_MAX;
+    for (unsigned w = 0; w < s->n_wires; w++) {
+        uint64_t drained = 0;
+        int n = s->wires[w].receive->ops->recv(s->wires[w].receive, frames, WIRE_BATCH_MAX, &drained);
+        if (n < 0) {
+            pass_fail(p, n);
+            return 0;
+        }
+        scan_watch(s, s->wires[w].link, false, frames, (unsigned)n);
+        for (int i = 0; i < n; i++)
+            frame_read(x, w, &frames[i]);
+        resets_send(x, w);
+        total += (unsigned)n;
+        if (drained < *drained_ns)
+            *drained_ns = drained;
+    }
+    count(&p->counters.received, total);
+    return total;
+}
+
+/* Only this thread may ask its wires; others read what it found. */
+static void drops_read(struct receiver *x, uint64_t now_ns) {
+    struct scan *s = x->pass->scan;
+    if (now_ns - x->drops_read_ns < DROPS_EVERY_NS)
+        return;
+    uint64_t drops = 0;
+    for (unsigned w = 0; w < s->n_wires; w++) {
+        struct wire_stats st;
+        s->wires[w].receive->ops->stats(s->wires[w].receive, &st);
+        drops += st.ring_dropped + st.interface_dropped;
+    }
+    atomic_store_explicit(&x->pass->counters.drops, drops, memory_order_relaxed);
+    x->drops_read_ns = now_ns;
+}
+
+void *receive_run(void *arg) {
+    struct pass *p = arg;
+    struct scan *s = p->scan;
+    pthread_setname_np(pthread_self(), "nt-receive");
+    struct receiver x = {.pass = p}; /* 170 KB: threads here have the usual 8 MB */
+    while (atomic_load_explicit(&p->sent_all, memory_order_acquire) == 0) {
+        uint64_t drained;
+        unsigned n = receive_round(&x, &drained);
+        if (atomic_load_explicit(&p->failed, memory_order_relaxed) != 0) {
+            clock_sleep_until(clock_mono_ns() + WAIT_NS); /* until the transmitter has heard of it */
+            continue;
+        }
+        ledger_watermark(&p->ledger, drained);
+        drops_read(&x, clock_mono_ns());
+        if (n == 0)
+            for (unsigned w = 0; w < s->n_wires; w++)
+                s->wires[w].receive->ops->wait(s->wires[w].receive, WAIT_NS / s->n_wires);
+    }
+    return NULL;
+}
