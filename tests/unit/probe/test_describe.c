@@ -1,0 +1,161 @@
+/* probe_describe(): the lines of --packet-trace, and its calm before arbitrary bytes. */
+#include "cmocka_all.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "packets.h"
+#include "probe/probe.h"
+
+#define US UINT32_C(0xc6120002)     /* 198.18.0.2 */
+#define THEM UINT32_C(0xc6130001)   /* 198.19.0.1 */
+#define ROUTER UINT32_C(0xc61200fe) /* 198.18.0.254 */
+
+static void assert_line(enum link_type link, const struct packet *p, const char *want) {
+    char line[256];
+    probe_describe(link, p->data, p->len, line, sizeof line);
+    assert_string_equal(line, want);
+}
+
+static void test_tcp(void **state) {
+    (void)state;
+    struct tcp_spec s = {.ip = {.source = US, .dest = THEM, .ttl = 64},
+                         .source_port = 61001,
+                         .dest_port = 80,
+                         .seq = 4000000000,
+                         .flags = 2,
+                         .window = 64240,
+                         .option_words = 1};
+    for (int link = LINK_ETHERNET; link <= LINK_IP; link++) {
+        struct packet p = packet_tcp((enum link_type)link, &s);
+        assert_line((enum link_type)link, &p,
+                    "198.18.0.2:61001 > 198.19.0.1:80 tcp S seq 4000000000 win 64240 ttl 64 id 17185 len 44");
+    }
+    s.flags = 0x12;
+    s.ack = 4294967295;
+    struct packet p = packet_tcp(LINK_IP, &s);
+    assert_line(LINK_IP, &p,
+                "198.18.0.2:61001 > 198.19.0.1:80 tcp SA seq 4000000000 ack 4294967295 win 64240 "
+                "ttl 64 id 17185 len 44");
+    s.flags = 0;
+    p = packet_tcp(LINK_IP, &s);
+    assert_line(LINK_IP, &p, "198.18.0.2:61001 > 198.19.0.1:80 tcp - seq 4000000000 win 64240 ttl 64 id 17185 len 44");
+    s.ip.option_words = 10;
+    s.ip.fragment = 0x2000;
+    p = packet_tcp(LINK_IP, &s);
+    assert_line(LINK_IP, &p,
+                "198.18.0.2:61001 > 198.19.0.1:80 tcp - seq 4000000000 win 64240 frag 0+ ttl 64 id 17185 len 84");
+    s.ip.fragment = 0x0002;
+    p = packet_tcp(LINK_IP, &s);
+    assert_line(LINK_IP, &p, "198.18.0.2 > 198.19.0.1 proto 6 frag 16 ttl 64 id 17185 len 84");
+}
+
+static void test_icmp(void **state) {
+    (void)state;
+    struct tcp_spec probe = {.ip = {.source = US, .dest = THEM}, .source_port = 61001, .dest_port = 80, .seq = 9};
+    struct icmp_spec s = {.ip = {.source = ROUTER, .dest = US}, .type = 3, .code = 13, .quote = probe};
+    struct packet p = packet_icmp(LINK_ETHERNET, &s);
+    assert_line(LINK_ETHERNET, &p,
+                "198.18.0.254 > 198.18.0.2 icmp type 3 code 13 about 198.18.0.2:61001 > 198.19.0.1:80 tcp seq 9 "
+                "ttl 57 id 17185 len 56");
+    p.data[p.l4 + 8 + 9] = 17; /* a quote that is not TCP */
+    assert_line(LINK_ETHERNET, &p,
+                "198.18.0.254 > 198.18.0.2 icmp type 3 code 13 about 198.18.0.2 > 198.19.0.1 proto 17 "
+                "ttl 57 id 17185 len 56");
+    s.type = 8;
+    s.code = 0;
+    p = packet_icmp(LINK_IP, &s);
+    assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp type 8 code 0 ttl 57 id 17185 len 56");
+    s.type = 3;
+    s.quote_len = 27;
+    p = packet_icmp(LINK_IP, &s);
+    assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp type 3 code 0 ttl 57 id 17185 len 55");
+}
+
+static void test_arp(void **state) {
+    (void)state;
+    struct arp_spec s = {.opcode = 2, .sender_mac = {2, 0, 0, 0, 0xab, 0xcd}, .sender = THEM, .target = US};
+    struct packet p = packet_arp(&s);
+    assert_line(LINK_ETHERNET, &p, "arp 198.19.0.1 is-at 02:00:00:00:ab:cd");
+    s.opcode = 1;
+    p = packet_arp(&s);
+    assert_line(LINK_ETHERNET, &p, "arp who-has 198.18.0.2 tell 198.19.0.1");
+    s.opcode = 9;
+    p = packet_arp(&s);
+    assert_line(LINK_ETHERNET, &p, "arp opcode 9");
+}
+
+static void test_unreadable(void **state) {
+    (void)state;
+    struct packet p = {.len = 0};
+    assert_line(LINK_ETHERNET, &p, "? len 0");
+    assert_line(LINK_IP, &p, "? len 0");
+    p.len = 60; /* zeros */
+    assert_line(LINK_ETHERNET, &p, "? len 60");
+    assert_line(LINK_IP, &p, "? len 60");
+    p.data[0] = 0x60; /* IPv6 */
+    assert_line(LINK_IP, &p, "? len 60");
+    p.data[0] = 0x44; /* a header of 16 bytes */
+    assert_line(LINK_IP, &p, "? len 60");
+}
+
+/* Any room from none up: never a byte beyond it, always a final NUL, always a beginning of the whole line. */
+static void test_any_room(void **state) {
+    (void)state;
+    struct tcp_spec probe = {.ip = {.source = US, .dest = THEM}};
+    struct icmp_spec s = {.ip = {.source = ROUTER, .dest = US}, .type = 3, .quote = probe};
+    struct packet p = packet_icmp(LINK_ETHERNET, &s);
+    char whole[256];
+    probe_describe(LINK_ETHERNET, p.data, p.len, whole, sizeof whole);
+    for (size_t n = 0; n <= strlen(whole) + 2; n++) {
+        char *buf = malloc(n + 1);
+        assert_non_null(buf);
+        memset(buf, '#', n + 1);
+        probe_describe(LINK_ETHERNET, p.data, p.len, buf, n);
+        assert_int_equal(buf[n], '#');
+        if (n) {
+            size_t want = n - 1 < strlen(whole) ? n - 1 : strlen(whole);
+            assert_int_equal(strlen(buf), want);
+            assert_memory_equal(buf, whole, want);
+        }
+        free(buf);
+    }
+}
+
+/* Random bytes at every length, in exact copies that a sanitizer watches; each gives a line of plain text. */
+static void test_arbitrary_bytes(void **state) {
+    (void)state;
+    uint64_t seed = 6;
+    for (unsigned i = 0; i < 200000; i++) {
+        size_t len = i % 130;
+        uint8_t *frame = malloc(len ? len : 1);
+        assert_non_null(frame);
+        for (size_t at = 0; at < len; at++)
+            frame[at] = (uint8_t)random_splitmix(&seed);
+        enum link_type link = i / 130 % 2 ? LINK_IP : LINK_ETHERNET;
+        size_t ip = link == LINK_IP ? 0 : 14;
+        if (ip && len >= 14)
+            store_be16(frame + 12, i / 260 % 3 ? 0x0800 : 0x0806);
+        if (len > ip + 9 && i / 520 % 4) { /* mostly IPv4 with TCP or ICMP, else nothing would be read */
+            frame[ip] = (uint8_t)(0x40 | (frame[ip] & 15));
+            frame[ip + 9] = i / 2080 % 2 ? 6 : 1;
+        }
+        char line[512];
+        probe_describe(link, frame, len, line, sizeof line);
+        assert_true(line[0] != '\0' && strlen(line) < 256);
+        for (const char *c = line; *c; c++)
+            if (*c < ' ' || *c > '~')
+                fail_msg("byte %02x in the line of frame %u", (unsigned char)*c, i);
+        free(frame);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tcp),        cmocka_unit_test(test_icmp),     cmocka_unit_test(test_arp),
+        cmocka_unit_test(test_unreadable), cmocka_unit_test(test_any_room), cmocka_unit_test(test_arbitrary_bytes),
+    };
+    return cmocka_run_group_tests_name("probe/describe", tests, NULL, NULL);
+}
