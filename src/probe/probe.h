@@ -34,12 +34,12 @@ struct probe_path {
 uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
                       uint16_t dest_port);
 
-/* Source port of a try of a technique: base + technique x tries + try (try 0 with a fixed port). The technique must have
- * ports (not ARP), and try < tries. */
+/* Source port of a try of a technique: base + technique x tries + try (try 0 with a fixed port). The technique must
+ * have ports (not ARP), and try < tries. */
 uint16_t probe_source_port(const struct probe_config *c, unsigned technique, unsigned try);
 
-/* Writes the whole frame of one probe (SYN with MSS, or ARP request; RFC 9293, RFC 826). Returns its length in bytes, or
- * 0 when no frame of that family and technique can be built for this link. */
+/* Writes the whole frame of one probe (SYN with MSS, or ARP request; RFC 9293, RFC 826). Returns its length in bytes,
+ * or 0 when no frame of that family and technique can be built for this link. */
 size_t probe_build(const struct probe_config *c, const struct probe_path *path, const struct endpoint *ep, unsigned try,
                    uint8_t frame[static PROBE_FRAME_MAX]);
 
@@ -52,12 +52,14 @@ size_t probe_build_reset(const struct probe_config *c, enum link_type link, cons
 size_t probe_build_syn_ack(const struct probe_config *c, enum link_type link, const struct reply *r,
                            uint8_t frame[static PROBE_FRAME_MAX]);
 
-/* Bits on the wire of a frame, as -B counts them: Ethernet padded to 60 + 4 FCS + 8 preamble + 12 gap; else the packet. */
+/* Bits on the wire of a frame, as -B counts them: Ethernet padded to 60 + 4 FCS + 8 preamble + 12 gap; else the
+ * packet. */
 unsigned probe_wire_bits(enum link_type link, size_t frame_len);
 
-/* One line for --packet-trace and --dry-run: "198.18.0.2:61001 > 198.19.0.1:80 tcp S seq 1 win 64240 ttl 64 id 2 len 44"
- * of any frame, ours or received. Writes at most n bytes with the final NUL. Pure, never fails: what it cannot read it
- * shows as "? len N". */
+/* One line of any frame, ours or received, for --packet-trace and --dry-run:
+ *     198.18.0.2:61001 > 198.19.0.1:80 tcp S seq 1 win 64240 ttl 64 id 2 len 44
+ * (flags as tcp_flags_format(); len of the IP packet). Writes at most n bytes with the final NUL. Pure, never fails:
+ * what it cannot read it shows as "? len N". */
 void probe_describe(enum link_type link, const uint8_t *frame, size_t len, char *buf, size_t n);
 
 #endif
