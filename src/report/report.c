@@ -119,7 +119,9 @@ static int start_thread(struct report *r) {
     return -code;
 }
 
-static void report_free(struct report *r) {
+void report_free(struct report *r) {
+    if (!r)
+        return;
     for (unsigned i = 0; i < r->n_queues && i < REPORT_QUEUES_MAX; i++)
         spsc_deinit(&r->queues[i]);
     if (r->wake >= 0)
@@ -220,7 +222,7 @@ void report_abort(struct report *r) {
     atomic_store_explicit(&r->aborted, true, memory_order_relaxed);
 }
 
-int report_finish(struct report *r, const struct summary *sum, struct error *e) {
+int report_close(struct report *r, const struct summary *sum, struct error *e) {
     r->sum = sum;
     atomic_store_explicit(&r->finishing, true, memory_order_release);
     eventfd_write(r->wake, 1);
@@ -228,6 +230,11 @@ int report_finish(struct report *r, const struct summary *sum, struct error *e) 
     int code = report_failed(r);
     if (code)
         *e = r->error;
+    return code;
+}
+
+int report_finish(struct report *r, const struct summary *sum, struct error *e) {
+    int code = report_close(r, sum, e);
     report_free(r);
     return code;
 }

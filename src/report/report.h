@@ -48,4 +48,8 @@ void report_abort(struct report *r);
  * No producer may be left. Returns 0, or the first sink's error with its line. */
 int report_finish(struct report *r, const struct summary *sum, struct error *e);
 
+/* The two halves of report_finish(), for one who must be able to call report_abort() while the outputs are closed. */
+int report_close(struct report *r, const struct summary *sum, struct error *e);
+void report_free(struct report *r); /* NULL is fine */
+
 #endif
