@@ -109,7 +109,7 @@ static void *report_main(void *arg) {
     return NULL;
 }
 
-/* Signals are the main thread's; and with SIGPIPE blocked here, write(2) says EPIPE and nobody dies of a closed pipe. */
+/* Signals are the main thread's; and with SIGPIPE blocked here, write(2) says EPIPE and nobody dies of it. */
 static int start_thread(struct report *r) {
     sigset_t all, before;
     sigfillset(&all);

@@ -16,7 +16,7 @@ struct report_config {
     uint16_t show;        /* bit 1 << enum state: which states become findings of the sinks. A record that revises a
                              shown one is always shown */
     bool group_by_host;   /* text on a terminal, few hosts: grouped listing at the end as well */
-    uint64_t max_results; /* 0 = no limit; after so many shown findings report_full() is true and the rest is counted only */
+    uint64_t max_results; /* 0 = no limit; after so many shown findings report_full() is true, and no more are shown */
     /* "name" of an address where the user gave a host name; NULL when none */
     const char *(*name_of)(void *ctx, addr_t a);
     void *name_ctx;

@@ -11,11 +11,14 @@ static const struct sink_ops *const formats[] = {&sink_text, &sink_jsonl, &sink_
 static const char *const planned[] = {"csv", "xml", "gnmap", "list", "bin", "db", "html"};
 #define N_PLANNED (sizeof planned / sizeof planned[0])
 
+static bool is_equal(const char *name, const char *word, size_t n) {
+    return strlen(name) == n && memcmp(name, word, n) == 0;
+}
+
 /* The format that the n bytes at word name, either as "jsonl" or by the ending "jsonl" stands for. */
 static const struct sink_ops *find_format(const char *word, size_t n) {
     for (size_t i = 0; i < N_FORMATS; i++) {
-        const char *format = formats[i]->format, *ending = formats[i]->ending + 1;
-        if ((strlen(format) == n && memcmp(word, format, n) == 0) || (strlen(ending) == n && memcmp(word, ending, n) == 0))
+        if (is_equal(formats[i]->format, word, n) || is_equal(formats[i]->ending + 1, word, n))
             return formats[i];
     }
     return NULL;
@@ -23,7 +26,7 @@ static const struct sink_ops *find_format(const char *word, size_t n) {
 
 static bool is_planned(const char *word, size_t n) {
     for (size_t i = 0; i < N_PLANNED; i++) {
-        if (strlen(planned[i]) == n && memcmp(word, planned[i], n) == 0)
+        if (is_equal(planned[i], word, n))
             return true;
     }
     return false;

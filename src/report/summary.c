@@ -76,8 +76,8 @@ static void write_counts(struct writer *w, const struct summary *sum) {
     write_u64(w, ",\"addresses\":", sum->addresses);
     write_u64(w, ",\"hosts_down\":", sum->hosts_down);
     write_text(w, ",\"states\":");
-    for (unsigned i = STATE_OPEN; i < STATE_COUNT; i++)
-        write_member(w, i == STATE_OPEN, state_name((enum state)i), sum->states[i]);
+    for (unsigned i = 0; i < STATE_COUNT; i++)
+        write_member(w, i == 0, state_name((enum state)i), sum->states[i]);
     write_u64(w, "},\"sent\":", sum->sent);
     write_array(w, ",\"sent_at_try\":", sum->sent_at_try, tries);
     write_array(w, ",\"answered_at_try\":", sum->answered_at_try, tries);

@@ -74,7 +74,7 @@ static ssize_t write_some(const struct writer *w, const char *p, size_t n) {
         int r = wait_writable(w);
         if (r < 0)
             return r;
-        /* More could block in write(2), where nobody sees *aborted; and O_NONBLOCK is not ours to set: others share it. */
+        /* More could block in write(2), where nobody sees *aborted; O_NONBLOCK is not ours to set: others share it. */
         n = n < PIPE_BUF ? n : PIPE_BUF;
     }
     ssize_t k = write(w->fd, p, n);
