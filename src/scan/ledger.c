@@ -161,17 +161,16 @@ static void cursor_first(struct ledger *l, struct ledger_work *work) {
 
 enum ledger_step ledger_next(struct ledger *l, struct ledger_work *work) {
     work->wake_ns = UINT64_MAX;
-    if (l->n_stamps == LEDGER_STAMPS_MAX)
-        return LEDGER_FLUSH;
-    if (cursor_due(l, l->retries + 1, &work->wake_ns))
-        return LEDGER_RETIRE;
-    for (unsigned k = l->retries; k >= 1; k--) {
-        while (cursor_due(l, k, &work->wake_ns)) {
-            if (cursor_reprobe(l, k, work))
-                return LEDGER_PROBE;
-            if (l->n_stamps == LEDGER_STAMPS_MAX)
-                return LEDGER_FLUSH;
-        }
+    for (unsigned k = l->retries + 1; k >= 1; k--) {
+        if (l->n_stamps == LEDGER_STAMPS_MAX)
+            return LEDGER_FLUSH;
+        if (!cursor_due(l, k, &work->wake_ns))
+            continue;
+        if (k == l->retries + 1)
+            return LEDGER_RETIRE;
+        if (cursor_reprobe(l, k, work))
+            return LEDGER_PROBE;
+        k = l->retries + 2; /* it passed a chunk, so the cursors behind it may have work */
     }
     if (l->cursors[0].chunk == l->n_chunks)
         return l->cursors[l->retries + 1].chunk == l->n_chunks ? LEDGER_DONE : LEDGER_WAIT;
