@@ -1,0 +1,206 @@
+#include "cli/arguments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/config.h"
+
+#define SHOWN_MAX 60 /* bytes of a bad word that the error line quotes */
+
+/* One option as it stands on the command line. */
+struct argument {
+    const struct option *option;
+    const char *spelled; /* where its name stands; "--rate=5" */
+    size_t spelled_n;    /* how much of that is the name; 0 for a target */
+    char dash[4];        /* "-sV" out of "-sSV": spelled differently from how it stands there; or empty */
+    const char *value;
+};
+
+/* Every word is at most one argument, but for letters that are run together. */
+struct words {
+    int argc, at;
+    char *const *argv;
+    struct array arguments; /* struct argument */
+    struct error *e;
+};
+
+#define ARGUMENTS_MAX (1u << 20)
+
+static int cut(size_t n) {
+    return n > SHOWN_MAX ? SHOWN_MAX : (int)n;
+}
+
+static int add(struct words *w, const struct argument *a) {
+    struct argument *slot = array_add(&w->arguments);
+    if (!slot)
+        return error_set(w->e, -errno, "more than %u options, or out of memory for them", ARGUMENTS_MAX);
+    *slot = *a;
+    return 0;
+}
+
+static int unknown(const struct words *w, const char *dashes, const char *name, size_t n) {
+    const char *near = NULL;
+    size_t near_n = 0;
+    if (option_nearest(name, n, &near, &near_n))
+        return error_set(w->e, -EINVAL, "unknown option %s%.*s; did you mean --%.*s?", dashes, cut(n), name,
+                         (int)near_n, near);
+    return error_set(w->e, -EINVAL, "unknown option %s%.*s; --help lists the options", dashes, cut(n), name);
+}
+
+static const char *spelling(const struct argument *a, int *n) {
+    *n = a->dash[0] ? (int)strlen(a->dash) : cut(a->spelled_n);
+    return a->dash[0] ? a->dash : a->spelled;
+}
+
+/* A whole word that is a known option, "--rate" or "--rate=5": never meant as another option's value. */
+static bool is_long_option(const char *word) {
+    return strncmp(word, "--", 2) == 0 && option_by_name(word + 2, strcspn(word + 2, "="));
+}
+
+/* Finds the option's value, which may be the rest of its own word, and stores both. */
+static int finish(struct words *w, struct argument *a, const char *value) {
+    int n = 0;
+    const char *name = spelling(a, &n);
+    if (a->option->flags & OPTION_PLANNED)
+        return error_set(w->e, -EINVAL, "%.*s is not built yet", n, name);
+    a->value = value;
+    if (!option_takes_value(a->option)) {
+        if (!value)
+            a->value = a->option->kind == KIND_COUNT ? "1" : "yes";
+        return add(w, a);
+    }
+    if (value)
+        return add(w, a);
+    const char *next = w->at < w->argc ? w->argv[w->at] : NULL;
+    if (!next || is_long_option(next))
+        return error_set(w->e, -EINVAL, "%.*s: expected a value, %s, but %s%.*s", n, name, a->option->metavar,
+                         next ? "next comes " : "nothing follows", next ? cut(strlen(next)) : 0, next ? next : "");
+    a->value = next;
+    w->at++;
+    return add(w, a);
+}
+
+static int read_long(struct words *w, const char *word) {
+    const char *name = word + 2, *equals = strchr(name, '=');
+    size_t n = equals ? (size_t)(equals - name) : strlen(name);
+    struct argument a = {.option = option_by_name(name, n), .spelled = word, .spelled_n = n + 2};
+    return a.option ? finish(w, &a, equals ? equals + 1 : NULL) : unknown(w, "--", name, n);
+}
+
+/* "-sSV": the letters behind the s, one technique each. */
+static int read_scan_letters(struct words *w, const char *word) {
+    for (const char *letter = word + 2; *letter; letter++) {
+        struct argument a = {.spelled = word, .spelled_n = 3, .dash = {'-', 's', *letter}};
+        a.option = option_by_dash(a.dash + 1, 2);
+        int code = a.option ? finish(w, &a, NULL) : unknown(w, "-s", letter, 1);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* "-vq", "-p80": letters until one takes a value, which is the rest or the next word. */
+static int read_letters(struct words *w, const char *word) {
+    for (const char *letter = word + 1; *letter; letter++) {
+        struct argument a = {.spelled = word, .spelled_n = 2, .dash = {'-', *letter}};
+        a.option = option_by_dash(letter, 1);
+        if (!a.option)
+            return unknown(w, "-", word + 1, strlen(word + 1));
+        bool rest = option_takes_value(a.option) && letter[1] != '\0';
+        int code = finish(w, &a, rest ? letter + 1 : NULL);
+        if (code < 0 || rest)
+            return code;
+    }
+    return 0;
+}
+
+/* nmap's words before letters: -oX is not -o X. */
+static int read_short(struct words *w, const char *word) {
+    size_t n = strcspn(word + 1, "=");
+    struct argument a = {.option = option_by_dash(word + 1, n), .spelled = word, .spelled_n = n + 1};
+    if (a.option && n > 1)
+        return finish(w, &a, word[n + 1] ? word + n + 2 : NULL);
+    return word[1] == 's' && word[2] ? read_scan_letters(w, word) : read_letters(w, word);
+}
+
+static int split(struct words *w) {
+    bool options_over = false;
+    while (w->at < w->argc) {
+        const char *word = w->argv[w->at++];
+        int code = 0;
+        if (options_over || word[0] != '-' || word[1] == '\0') {
+            struct argument target = {.option = option_by_name("target", 6), .spelled = word, .value = word};
+            code = add(w, &target);
+        } else if (strcmp(word, "--") == 0) {
+            options_over = true;
+        } else {
+            code = word[1] == '-' ? read_long(w, word) : read_short(w, word);
+        }
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+static int read_config(const struct words *w, const char *path, struct settings *s) {
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *f = is_stdin ? stdin : fopen(path, "re");
+    if (!f)
+        return error_set(w->e, -errno, "--config: %s: %s", path, strerror(errno));
+    int code = config_read(f, is_stdin ? "stdin" : path, s, w->e);
+    if (!is_stdin)
+        fclose(f);
+    return code;
+}
+
+static int store(const struct words *w, const struct argument *a, struct settings *s) {
+    struct error why = ERROR_INIT;
+    int code = settings_set(s, a->option, a->value, &why), n = 0;
+    if (code == 0)
+        return 0;
+    if (!a->spelled_n)
+        return error_set(w->e, code, "%s", why.text);
+    const char *name = spelling(a, &n);
+    return error_set(w->e, code, "%.*s: %s", n, name, why.text);
+}
+
+/* Stores the arguments of that option, or, for NULL, all others. */
+static int store_all(const struct words *w, struct settings *s, const struct option *first, bool of_first) {
+    const struct argument *a = w->arguments.items;
+    int code = 0;
+    for (size_t i = 0; i < w->arguments.n && code == 0; i++)
+        if ((a[i].option == first) == of_first)
+            code = store(w, &a[i], s);
+    return code;
+}
+
+static bool asks_for(const struct words *w, const char *name) {
+    const struct argument *a = w->arguments.items;
+    for (size_t i = 0; i < w->arguments.n; i++)
+        if (strcmp(a[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
+static int apply(const struct words *w, struct settings *s) {
+    const struct option *config = option_by_name("config", 6);
+    s->help = asks_for(w, "help");
+    s->version = asks_for(w, "version");
+    if (s->help || s->version)
+        return 0;
+    int code = store_all(w, s, config, true);
+    const char *const *paths = s->configs.items;
+    for (size_t i = 0; i < s->configs.n && code == 0; i++)
+        code = read_config(w, paths[i], s);
+    return code < 0 ? code : store_all(w, s, config, false);
+}
+
+int arguments_read(int argc, char *const *argv, struct settings *s, struct error *e) {
+    struct words w = {.argc = argc, .argv = argv, .arguments = ARRAY_INIT(struct argument, ARGUMENTS_MAX), .e = e};
+    int code = split(&w);
+    if (code == 0)
+        code = apply(&w, s);
+    array_deinit(&w.arguments);
+    return code;
+}

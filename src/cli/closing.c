@@ -1,0 +1,103 @@
+#include "cli/closing.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/progress.h"
+
+/* One line that grows. */
+struct line {
+    char text[480];
+    size_t n;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct line *l, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(l->text + l->n, sizeof l->text - l->n, fmt, ap);
+    va_end(ap);
+    if (n > 0)
+        l->n = l->n + (size_t)n < sizeof l->text ? l->n + (size_t)n : sizeof l->text - 1;
+}
+
+/* "12 closed", with a comma before all but the first. */
+static void put_count(struct line *l, const char *before, uint64_t n, const char *what) {
+    char text[GROUPED_MAX];
+    put(l, "%s%s %s", before, progress_grouped(n, text), what);
+}
+
+static void say_found(struct console *c, const struct summary *sum) {
+    struct line l = {.n = 0};
+    char text[GROUPED_MAX];
+    put(&l, "%s endpoint%s on ", progress_grouped(sum->planned, text), sum->planned == 1 ? "" : "s");
+    put(&l, "%s address%s in ", progress_grouped(sum->addresses, text), sum->addresses == 1 ? "" : "es");
+    uint64_t ms = sum->duration_ns / NS_PER_MS;
+    put(&l, "%" PRIu64 ".%02u s", ms / 1000, (unsigned)(ms % 1000 / 10));
+    put_count(&l, ": ", sum->states[STATE_OPEN], "open");
+    for (enum state i = STATE_OPEN + 1; i < STATE_COUNT; i++)
+        if (sum->states[i])
+            put_count(&l, ", ", sum->states[i], state_name(i));
+    if (sum->unreachable)
+        put_count(&l, ", ", sum->unreachable, "without a way there");
+    console_note(c, l.text);
+}
+
+static void say_early_end(struct console *c, const struct summary *sum) {
+    if (strcmp(sum->ended, "complete") == 0)
+        return;
+    char text[GROUPED_MAX];
+    __extension__ unsigned __int128 permille = (unsigned __int128)sum->finals * 1000;
+    unsigned done = sum->planned ? (unsigned)(permille / sum->planned) : 0;
+    console_notef(c, "ended early (%s) at %u.%u %%: %s endpoints are not decided", sum->ended, done / 10, done % 10,
+                  progress_grouped(sum->planned > sum->finals ? sum->planned - sum->finals : 0, text));
+}
+
+static void say_losses(struct console *c, const struct summary *sum) {
+    struct line l = {.n = 0};
+    if (sum->ring_dropped)
+        put_count(&l, "", sum->ring_dropped, "replies by the full receive ring");
+    if (sum->interface_dropped)
+        put_count(&l, l.n ? ", " : "", sum->interface_dropped, "frames by the interface (for all programs)");
+    if (sum->send_refused) {
+        put_count(&l, l.n ? ", " : "", sum->send_refused, "probes refused by the kernel");
+        if (sum->last_send_error)
+            put(&l, " (%s)", strerror(sum->last_send_error));
+    }
+    if (l.n)
+        console_notef(c, "lost on this machine: %s", l.text);
+}
+
+static void say_traffic(struct console *c, const struct summary *sum) {
+    char sent[GROUPED_MAX], rate[GROUPED_MAX], received[GROUPED_MAX];
+    __extension__ unsigned __int128 per_second = (unsigned __int128)sum->sent * NS_PER_SEC;
+    uint64_t pps = sum->duration_ns ? (uint64_t)(per_second / sum->duration_ns) : 0;
+    console_notef(c, "%s probes sent (%s a second) on %s, %s frames received", progress_grouped(sum->sent, sent),
+                  progress_grouped(pps, rate), sum->interface[0] ? sum->interface : "sockets",
+                  progress_grouped(sum->received, received));
+}
+
+static void say_ignored(struct console *c, const struct summary *sum) {
+    struct line l = {.n = 0};
+    if (sum->duplicates)
+        put_count(&l, "", sum->duplicates, "repeated");
+    if (sum->late)
+        put_count(&l, l.n ? ", " : "", sum->late, "too late");
+    for (enum ignored i = IGNORED_NOT + 1; i < IGNORED_COUNT; i++)
+        if (sum->ignored[i])
+            put_count(&l, l.n ? ", " : "", sum->ignored[i], ignored_name(i));
+    if (l.n)
+        console_notef(c, "replies that did not count: %s", l.text);
+}
+
+void closing_words(struct console *c, const struct summary *sum, bool verbose) {
+    say_found(c, sum);
+    say_early_end(c, sum);
+    say_losses(c, sum);
+    if (!verbose)
+        return;
+    say_traffic(c, sum);
+    say_ignored(c, sum);
+}

@@ -1,0 +1,297 @@
+/* A scan from the command line to the exit status. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "cli/arguments.h"
+#include "cli/closing.h"
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/dry_run.h"
+#include "cli/help.h"
+#include "cli/inputs.h"
+#include "cli/watch.h"
+
+#define SEED_BITS 53           /* a drawn seed fits the numbers of every JSON reader */
+#define GROUPED_HOSTS_MAX 64u  /* "few hosts": their findings are listed by host at the end, on a terminal */
+
+/* One run; everything in it is alive until the end. */
+struct run {
+    int argc;
+    char *const *argv;
+    struct settings settings;
+    bool seed_given;
+    struct console console;
+    struct names names;
+    struct plan *plan;
+    struct scan_config config;
+    struct report_config report_config;
+    struct report *report;
+    struct watch watch;
+    struct summary sum;
+    bool scanned; /* sum is filled in */
+};
+
+static int draw_seed(struct settings *s, struct error *e) {
+    uint64_t seed = 0;
+    char text[24];
+    int code = random_bytes(&seed, sizeof seed);
+    if (code < 0)
+        return error_set(e, code, "no random seed from the kernel: %s", strerror(-code));
+    snprintf(text, sizeof text, "%" PRIu64, seed >> (64 - SEED_BITS));
+    return settings_set(s, option_by_name("seed", 4), text, e);
+}
+
+/* What only this machine can tell of the settings. */
+static int check_machine(const struct settings *s, struct error *e) {
+    char text[ADDR_STRLEN];
+    if (s->interface && if_nametoindex(s->interface) == 0)
+        return error_set(e, -EINVAL, "--interface: expected a network interface of this machine, not \"%.60s\"",
+                         s->interface);
+    if (!s->source_ip)
+        return 0;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr_v4(s->source_ip))};
+    bool is_own = fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) == 0 || errno != EADDRNOTAVAIL;
+    if (fd >= 0)
+        close(fd);
+    return is_own ? 0 : error_set(e, -EINVAL, "--source-ip: expected an address of this machine, not %s",
+                                  addr_format(s->source_ip, text));
+}
+
+static void fill_config(struct run *r) {
+    const struct settings *s = &r->settings;
+    bool bandwidth = s->bandwidth_bps > 0;
+    r->config = (struct scan_config){
+        .plan = r->plan,
+        .seed = s->seed,
+        .seed_given = r->seed_given,
+        .shard = s->shard.i,
+        .shards = s->shard.n,
+        .sample = s->sample,
+        .rate_milli_pps = bandwidth ? 0 : s->rate_milli_pps,
+        .bandwidth_bps = s->bandwidth_bps,
+        .rate_default = !bandwidth && !settings_given(s, "rate"),
+        .retries = (unsigned)s->retries,
+        .timeout_ns = s->timeout_ns,
+        .wait_ns = s->wait_ns,
+        .ifname = s->interface,
+        .source = s->source_ip,
+        .source_port = (uint16_t)s->source_port,
+        .gateway_mac_given = s->gateway_mac.given,
+        .source_mac_given = s->source_mac.given,
+        .ttl = (uint8_t)s->ttl,
+        .no_reset = s->no_reset,
+        .max_runtime_ns = s->max_runtime_ns,
+        .show = s->show,
+        .pcap_path = s->pcap,
+        .trace = s->packet_trace ? console_trace : NULL,
+        .note = console_note,
+        .ctx = &r->console,
+        .stop = &r->watch.stop,
+    };
+    memcpy(r->config.gateway_mac, s->gateway_mac.mac, sizeof r->config.gateway_mac);
+    memcpy(r->config.source_mac, s->source_mac.mac, sizeof r->config.source_mac);
+}
+
+static int open_report(struct run *r, struct error *e) {
+    const struct settings *s = &r->settings;
+    r->report_config = (struct report_config){
+        .outputs = s->outputs.items,
+        .n_outputs = (unsigned)s->outputs.n,
+        .show = s->show,
+        .group_by_host = isatty(STDOUT_FILENO) && plan_addresses(r->plan) <= GROUPED_HOSTS_MAX,
+        .max_results = s->max_results,
+        .name_of = names_of,
+        .name_ctx = &r->names,
+    };
+    int code = report_create(&r->report_config, SCAN_QUEUES, &r->report, e);
+    if (code == 0)
+        watch_report(&r->watch, r->report);
+    r->config.report = r->report;
+    return code;
+}
+
+static bool lacks_privilege(int code) {
+    return code == -EPERM || code == -EACCES;
+}
+
+/* Without the privilege for raw packets: the way out that needs none, unless the user asked for what only raw packets
+ * can do. */
+static int fall_back(struct run *r, int code, struct error *e) {
+    const struct settings *s = &r->settings;
+    const struct option *raw = settings_raw_option(s);
+    if (s->syn || raw)
+        return error_set(e, code, "%s%s needs the capability CAP_NET_RAW: use sudo, or once \"setcap cap_net_raw+ep\" on "
+                         "this program%s", s->syn ? "-sS" : "--", s->syn ? "" : raw->name,
+                         raw ? "" : ", or scan with -sT");
+    console_note(&r->console, "no privilege for raw packets (CAP_NET_RAW): connecting instead, which is slower (-sT)");
+    r->scanned = true;
+    return scan_connect(&r->config, 0, &r->sum, e);
+}
+
+/* The scan itself. r->scanned says whether it came about. */
+static int run_scan(struct run *r, struct error *e) {
+    struct scan *scan = NULL;
+    if (r->settings.connect) {
+        r->scanned = true;
+        return scan_connect(&r->config, 0, &r->sum, e);
+    }
+    int code = scan_create(&r->config, &scan, e);
+    if (lacks_privilege(code))
+        return fall_back(r, code, e);
+    if (code < 0)
+        return code;
+    watch_scan(&r->watch, scan);
+    r->scanned = true;
+    code = scan_run(scan, &r->sum, e);
+    watch_scan(&r->watch, NULL);
+    scan_free(scan);
+    return code;
+}
+
+/* Do the findings go to stdout? Then a reader that has gone is nothing to complain about. */
+static bool writes_stdout(const struct settings *s) {
+    const char *const *word = s->outputs.items;
+    for (size_t i = 0; i < s->outputs.n; i++) {
+        size_t n = strlen(word[i]);
+        if (strcmp(word[i], "-") == 0 || (n > 2 && strcmp(word[i] + n - 2, ":-") == 0))
+            return true;
+    }
+    return s->outputs.n == 0;
+}
+
+static void fill_summary(struct run *r) {
+    r->sum.version = NOCTULE_VERSION;
+    r->sum.argc = r->argc;
+    r->sum.argv = (const char *const *)r->argv;
+}
+
+/* Closes the outputs; of two errors the scan's own is the one that is told. */
+static int close_report(struct run *r, int code, struct error *e) {
+    struct error late = ERROR_INIT;
+    console_clear(&r->console);
+    int closed = report_close(r->report, r->scanned ? &r->sum : NULL, &late);
+    watch_report(&r->watch, NULL);
+    report_free(r->report);
+    if (closed < 0 && code == 0)
+        *e = late;
+    return code < 0 ? code : closed;
+}
+
+static int scan_and_report(struct run *r) {
+    struct error e = ERROR_INIT;
+    int code = watch_start(&r->watch, &r->console, &e);
+    bool reporting = code == 0 && (code = open_report(r, &e)) == 0;
+    if (reporting) {
+        code = run_scan(r, &e);
+        fill_summary(r);
+        code = close_report(r, code, &e);
+    }
+    watch_stop(&r->watch);
+    if (r->scanned)
+        closing_words(&r->console, &r->sum, r->settings.verbose > 0);
+    if (code < 0 && !(code == -EPIPE && writes_stdout(&r->settings)))
+        console_error(&r->console, e.text);
+    if (code < 0)
+        return r->scanned ? EXIT_FAILED : EXIT_NOT_STARTED;
+    int signal = atomic_load(&r->watch.signal);
+    return signal ? EXIT_SIGNALLED + signal : EXIT_COMPLETE;
+}
+
+static void note_special(struct run *r) {
+    char text[GROUPED_MAX];
+    uint64_t n = (uint64_t)plan_special_removed(r->plan);
+    if (n > 0)
+        console_notef(&r->console, "%s addresses of special-use ranges are left out", progress_grouped(n, text));
+}
+
+/* The plan stands: prints it, or scans it. Returns an exit status, or a negative errno with a line. */
+static int carry_out(struct run *r, struct error *e) {
+    const struct settings *s = &r->settings;
+    fill_config(r);
+    if (s->dry_run) {
+        int code = dry_run(&r->config, s->connect ? "connect" : NULL, STDOUT_FILENO, e);
+        if (code == -EPIPE)
+            return EXIT_FAILED;
+        return code < 0 ? code : EXIT_COMPLETE;
+    }
+    int code = inputs_check_size(s, r->plan, e);
+    if (code == 0)
+        code = check_machine(s, e);
+    if (code < 0)
+        return code;
+    note_special(r);
+    return scan_and_report(r);
+}
+
+/* Documents on stdout. */
+static int print(void (*document)(FILE *f)) {
+    document(stdout);
+    return fflush(stdout) == 0 ? EXIT_COMPLETE : EXIT_FAILED;
+}
+
+static void print_version(FILE *f) {
+    fprintf(f, "noctule %s\n", NOCTULE_VERSION);
+}
+
+static int complete(const char *shell, struct error *e) {
+    if (strcmp(shell, "bash") != 0)
+        return error_set(e, -EINVAL, "--completion: expected bash, not \"%.60s\"", shell);
+    return print(help_completion);
+}
+
+static int echo(struct settings *s) {
+    return config_echo(s, stdout) < 0 ? EXIT_FAILED : EXIT_COMPLETE;
+}
+
+/* Returns an exit status, or a negative errno with a line: nothing was sent then. */
+static int run(struct run *r, int first, struct error *e) {
+    struct settings *s = &r->settings;
+    int code = settings_init(s, e);
+    if (code == 0)
+        code = arguments_read(r->argc - first, r->argv + first, s, e);
+    if (code < 0)
+        return code;
+    if (s->help)
+        return print(help_print);
+    if (s->version)
+        return print(print_version);
+    if (s->completion)
+        return complete(s->completion, e);
+    r->console.quiet = s->quiet;
+    r->console.terminal = !s->quiet && isatty(STDERR_FILENO);
+    r->seed_given = settings_given(s, "seed");
+    code = settings_check(s, e);
+    if (code == 0 && !r->seed_given)
+        code = draw_seed(s, e);
+    if (code < 0)
+        return code;
+    if (s->echo)
+        return echo(s);
+    code = inputs_plan(s, &r->names, &r->plan, e);
+    return code < 0 ? code : carry_out(r, e);
+}
+
+int command_scan(int argc, char *const *argv, int first) {
+    struct error e = ERROR_INIT;
+    struct run r = {.argc = argc, .argv = argv, .console = CONSOLE_INIT, .watch = WATCH_INIT};
+    r.names = NAMES_INIT(&r.console);
+    signal(SIGPIPE, SIG_IGN); /* write(2) says EPIPE */
+    int status = run(&r, first, &e);
+    if (status < 0) {
+        console_error(&r.console, e.text);
+        status = EXIT_NOT_STARTED;
+    }
+    plan_free(r.plan);
+    names_deinit(&r.names);
+    settings_deinit(&r.settings);
+    return status;
+}

@@ -1,0 +1,101 @@
+#include "cli/options.h"
+
+#include <string.h>
+
+#define NAME_LEN_MAX 40u /* longer words are not compared: nothing in the table is near them */
+
+const char *option_group_title(enum option_group g) {
+    static const char *const titles[GROUP_COUNT] = {
+        [GROUP_TARGETS] = "What is scanned",
+        [GROUP_PROBES] = "How it is probed",
+        [GROUP_PACE] = "How fast, how often, how long",
+        [GROUP_ROUTE] = "Which way out (all of it is found out where nothing is said)",
+        [GROUP_OUTPUT] = "What comes out",
+        [GROUP_RUN] = "The run itself",
+    };
+    return titles[g];
+}
+
+bool option_repeats(const struct option *o) {
+    return o->kind == KIND_COUNT || o->kind == KIND_WORDS || o->kind == KIND_TARGETS || o->kind == KIND_PORTS;
+}
+
+bool option_takes_value(const struct option *o) {
+    return o->kind != KIND_FLAG && o->kind != KIND_COUNT;
+}
+
+const char *option_next_word(const char **at, size_t *n) {
+    if (!*at)
+        return NULL;
+    const char *word = *at + strspn(*at, " ");
+    *n = strcspn(word, " ");
+    *at = word + *n;
+    return *n ? word : NULL;
+}
+
+static bool same(const char *word, const char *s, size_t n) {
+    return word && strncmp(word, s, n) == 0 && word[n] == '\0';
+}
+
+const struct option *option_by_name(const char *name, size_t n) {
+    for (const struct option *o = options; o < options + option_count; o++) {
+        if (n > 0 && same(o->name, name, n))
+            return o;
+        size_t alias_n;
+        const char *at = o->aliases, *alias;
+        while ((alias = option_next_word(&at, &alias_n)))
+            if (alias_n == n && memcmp(alias, name, n) == 0)
+                return o;
+    }
+    return NULL;
+}
+
+const struct option *option_by_dash(const char *word, size_t n) {
+    for (const struct option *o = options; n > 0 && o < options + option_count; o++)
+        if (same(o->dash, word, n))
+            return o;
+    return NULL;
+}
+
+static unsigned min_of(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
+
+/* Levenshtein's distance, one row of the table at a time; both words are at most NAME_LEN_MAX long. */
+static unsigned distance(const char *a, size_t a_n, const char *b, size_t b_n) {
+    unsigned row[NAME_LEN_MAX + 1];
+    for (unsigned j = 0; j <= b_n; j++)
+        row[j] = j;
+    for (unsigned i = 1; i <= a_n; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b_n; j++) {
+            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = min_of(replaced, min_of(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b_n];
+}
+
+const struct option *option_nearest(const char *word, size_t n, const char **name, size_t *name_n) {
+    if (n == 0 || n > NAME_LEN_MAX)
+        return NULL;
+    const struct option *best = NULL;
+    unsigned best_distance = (unsigned)(n < 4 ? 2 : n / 2 + 1); /* as far as that, another word was meant */
+    for (const struct option *o = options; o < options + option_count; o++) {
+        if (o->flags & OPTION_PLANNED)
+            continue;
+        const char *at = o->aliases, *candidate = o->name;
+        for (size_t len = strlen(candidate); candidate; candidate = option_next_word(&at, &len)) {
+            unsigned d = len <= NAME_LEN_MAX ? distance(word, n, candidate, len) : UINT32_MAX;
+            if (d < best_distance) {
+                best = o;
+                best_distance = d;
+                *name = candidate;
+                *name_n = len;
+            }
+        }
+    }
+    return best;
+}

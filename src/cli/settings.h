@@ -1,0 +1,93 @@
+/* What the user asked for: a value filled from the table's fallbacks, config files and the command line, in this order. */
+#ifndef NOCTULE_CLI_SETTINGS_H
+#define NOCTULE_CLI_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "cli/options.h"
+#include "plan/target.h"
+
+struct shard_setting {
+    uint64_t i, n; /* 1 <= i <= n */
+};
+
+struct mac_setting {
+    bool given;
+    uint8_t mac[6];
+};
+
+/* Targets in the order they were named; those that are host names wait for their resolution. */
+struct target_words {
+    struct array targets; /* struct target */
+    struct array names;   /* const char *, owned by the settings */
+};
+
+/* One option as it was given: what --echo prints. */
+struct given {
+    const struct option *option;
+    char *text;
+};
+
+struct settings {
+    struct target_words targets, exclude;
+    struct array input_files, exclude_files; /* const char *; "-" is stdin */
+    struct port_spec ports, exclude_ports;
+    uint64_t top_ports; /* 0 = not asked for */
+    bool yes_to_all;
+    uint64_t seed;
+    struct shard_setting shard;
+    uint64_t sample; /* 0 = everything */
+
+    bool syn, connect;
+    bool numeric, no_discovery; /* accepted; noctule does what they ask anyway */
+    bool no_reset;
+    uint64_t ttl;
+
+    uint64_t rate_milli_pps, bandwidth_bps; /* 0 = none */
+    uint64_t retries;
+    uint64_t timeout_ns, wait_ns; /* 0 = by round-trip time */
+    uint64_t max_results, max_runtime_ns; /* 0 = no limit */
+
+    const char *interface;
+    addr_t source_ip;     /* 0 = by route */
+    uint64_t source_port; /* 0 = chosen */
+    struct mac_setting source_mac, gateway_mac;
+
+    struct array outputs; /* const char * */
+    bool open, reason;
+    uint16_t show;
+    bool packet_trace;
+    const char *pcap;
+    uint64_t verbose;
+    bool quiet;
+
+    struct array configs; /* const char * */
+    bool dry_run, echo;
+    const char *completion;
+    bool help, version;
+
+    struct array given; /* struct given, in the order of their coming */
+};
+
+/* Fills in the table's fallbacks. Returns 0 or -ENOMEM with a line. */
+int settings_init(struct settings *s, struct error *e);
+void settings_deinit(struct settings *s);
+
+/* Reads text as the table says and stores it; text may go away afterwards. Negative errno with a line of the form
+ * "expected ..., not "text""; the caller puts before it where the text came from. */
+int settings_set(struct settings *s, const struct option *o, const char *text, struct error *e);
+
+/* Was this option (by its long name) given in a file or on the command line? */
+bool settings_given(const struct settings *s, const char *name);
+
+/* What only the whole can show: options that exclude each other, nothing to scan. -EINVAL with a line. */
+int settings_check(const struct settings *s, struct error *e);
+
+/* The first given option that a connect scan could not honour, or NULL. */
+const struct option *settings_raw_option(const struct settings *s);
+
+#endif
