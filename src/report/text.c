@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plan/target.h"
 #include "report/group.h"
@@ -14,6 +15,7 @@ enum { ENDPOINT_WIDTH = 21, STATE_WIDTH_MIN = 6, SERVICE_WIDTH = 10, PROTO_WIDTH
 
 struct text {
     size_t state_width;
+    bool terminal;       /* a progress line may stand where the next finding goes: what is longer than it is erased */
     struct group *group; /* NULL: no listing at the end */
 };
 
@@ -79,6 +81,8 @@ static int text_finding(struct sink *s, const struct finding *f) {
     p = put_text(p, techniques[f->technique].proto);
     p = put_gap(p, from, PROTO_WIDTH);
     p = text_put_verdict(p, f, t->state_width, sink_name_of(s, f->addr));
+    if (t->terminal)
+        p = put_text(p, "\x1b[K"); /* ECMA-48: to the end of the line */
     *p++ = '\n';
     writer_commit(&s->out, p);
     if (t->group)
@@ -92,6 +96,7 @@ static int text_open(struct sink *s) {
         return -ENOMEM;
     s->state = t;
     t->state_width = text_state_width(s->config->show);
+    t->terminal = isatty(s->out.fd);
     if (s->config->group_by_host && strcmp(s->path, "-") == 0) {
         t->group = group_new();
         if (!t->group)
