@@ -87,7 +87,7 @@ unit() {
     add "unit tests, $dir" cmocka "$dir/meson-logs/unit.json" $((SECONDS - start))
 }
 
-# lab DIR [PYTEST OPTION...]: the scans of tests/lab with this build's noctule; the lab's own programs are the plain ones.
+# lab DIR [PYTEST OPTION...]: the scans of tests/lab with this build's noctule; its own programs stay plain.
 lab() {
     local dir=$1 start=$SECONDS xml=$logs/lab-$1.xml
     shift
