@@ -253,6 +253,7 @@ static bool is_host_name(const char *s, size_t n) {
 
 /* Does the last label spell a number ("1.2.3.400", "127.0x1")? Resolvers take such names for addresses. */
 static bool ends_in_number(const char *s, size_t n) {
+    n -= s[n - 1] == '.';
     size_t label = n;
     while (label > 0 && s[label - 1] != '.')
         label--;
@@ -314,6 +315,8 @@ int target_parse(const char *text, size_t n, bool allow_port, struct array *list
     int code = split_port(&r, allow_port, &port);
     if (code < 0)
         return code;
+    if (r.n == 0)
+        return bad(&r, 0, "the address is missing");
     size_t numeric = 0;
     while (numeric < r.n && is_numeric(text[numeric]))
         numeric++;
