@@ -1,9 +1,6 @@
 /* The scan that needs no privilege: connect(2), non-blocking, a bounded number at a time, in the order's order. One
  * thread; an endpoint keeps its attempt through all its tries, so memory is bounded by the number of sockets. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,11 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/errqueue.h>
-
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "plan/order.h"
+#include "scan/dial.h"
 #include "scan/pace.h"
 #include "scan/rtt.h"
 #include "scan/scan.h"
@@ -61,181 +56,27 @@ struct connects {
     int failed;         /* negative errno that ends the scan */
 };
 
-union sockaddr_any {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-/* ---- addresses and sockets ---- */
-
-static socklen_t sockaddr_fill(union sockaddr_any *s, addr_t a, uint16_t port, unsigned scope) {
-    memset(s, 0, sizeof *s);
-    if (addr_is_v4(a)) {
-        s->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(addr_v4(a))}};
-        return sizeof s->v4;
-    }
-    s->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    store_be64(s->v6.sin6_addr.s6_addr, (uint64_t)(a >> 64));
-    store_be64(s->v6.sin6_addr.s6_addr + 8, (uint64_t)a);
-    if (IN6_IS_ADDR_LINKLOCAL(&s->v6.sin6_addr))
-        s->v6.sin6_scope_id = scope;
-    return sizeof s->v6;
-}
-
-static addr_t sockaddr_addr(const union sockaddr_any *s) {
-    if (s->any.sa_family == AF_INET)
-        return addr_from_v4(ntohl(s->v4.sin_addr.s_addr));
-    const uint8_t *p = s->v6.sin6_addr.s6_addr;
-    return (addr_t)load_be64(p) << 64 | load_be64(p + 8);
-}
-
-static int set_int(int fd, int level, int name, int value) {
-    return setsockopt(fd, level, name, &value, sizeof value);
-}
-
-/* The user's wishes and ours for one socket. */
-static int socket_configure(const struct connects *c, int fd, bool v4) {
-    const struct scan_config *config = c->config;
-    /* A connection is ended by a RST, so that it leaves no TIME-WAIT on either side. */
-    struct linger at_once = {.l_onoff = 1};
-    if (!config->no_reset && setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0)
-        return -errno;
-    /* With the ICMP message itself a "port unreachable" of a firewall is not taken for the RST of a closed port. */
-    if (set_int(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1) < 0)
-        return -errno;
-    if (config->ttl && set_int(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, config->ttl) < 0)
-        return -errno;
-    if (config->ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, config->ifname,
-                                     (socklen_t)strlen(config->ifname)) < 0)
-        return -errno;
-    if (!config->source && !config->source_port)
-        return 0;
-    /* Several connections share -g's port, each with another far end; without -g, connect(2) picks the port. */
-    if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 || set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) < 0)
-        return -errno;
-    union sockaddr_any from;
-    addr_t any = v4 ? addr_from_v4(0) : 0;
-    socklen_t n = sockaddr_fill(&from, config->source ? config->source : any, config->source_port, c->scope);
-    return bind(fd, &from.any, n) < 0 ? -errno : 0;
-}
-
-/* A socket that is ready to connect, or a negative errno. */
-static int socket_open(const struct connects *c, bool v4) {
-    int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int r = socket_configure(c, fd, v4);
-    if (r < 0) {
-        close(fd);
-        return r;
-    }
-    return fd;
-}
-
-/* ---- what an outcome means ---- */
-
-/* The reasons of the ICMP codes that say why a SYN did not arrive; as in probe/judge.c, here as the kernel tells them. */
-static enum reason icmp_reason(const struct sock_extended_err *e) {
-    static const uint8_t v4[] = {
-        [0] = REASON_NET_UNREACH,     [1] = REASON_HOST_UNREACH,     [2] = REASON_PROTO_UNREACH,
-        [3] = REASON_PORT_UNREACH,    [9] = REASON_NET_PROHIBITED,   [10] = REASON_HOST_PROHIBITED,
-        [13] = REASON_ADMIN_PROHIBITED,
-    };
-    static const uint8_t v6[] = {
-        [0] = REASON_NET_UNREACH,     [1] = REASON_ADMIN_PROHIBITED, [2] = REASON_NET_UNREACH,
-        [3] = REASON_HOST_UNREACH,    [4] = REASON_PORT_UNREACH,     [5] = REASON_ADMIN_PROHIBITED,
-        [6] = REASON_ADMIN_PROHIBITED,
-    };
-    if (e->ee_origin == SO_EE_ORIGIN_ICMP && e->ee_type == 3 && e->ee_code < sizeof v4)
-        return (enum reason)v4[e->ee_code];
-    if (e->ee_origin == SO_EE_ORIGIN_ICMP6 && e->ee_type == 1 && e->ee_code < sizeof v6)
-        return (enum reason)v6[e->ee_code];
-    return REASON_NONE;
-}
-
-/* The ICMP error that ended a connect, if one did: its reason, and who sent it. */
-static enum reason icmp_read(int fd, addr_t *sender) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(union sockaddr_any)) + 128];
-    } control;
-    char data[256];
-    struct iovec part = {.iov_base = data, .iov_len = sizeof data};
-    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-        return REASON_NONE;
-    for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
-        bool v4 = h->cmsg_level == IPPROTO_IP && h->cmsg_type == IP_RECVERR;
-        if (!v4 && !(h->cmsg_level == IPPROTO_IPV6 && h->cmsg_type == IPV6_RECVERR))
-            continue;
-        struct {
-            struct sock_extended_err error;
-            union sockaddr_any offender;
-        } told = {.offender.any.sa_family = AF_UNSPEC};
-        size_t n = h->cmsg_len - CMSG_LEN(0);
-        memcpy(&told, CMSG_DATA(h), n < sizeof told ? n : sizeof told);
-        enum reason reason = icmp_reason(&told.error);
-        if (reason != REASON_NONE && told.offender.any.sa_family != AF_UNSPEC)
-            *sender = sockaddr_addr(&told.offender);
-        return reason;
-    }
-    return REASON_NONE;
-}
-
-/* STATE_UNKNOWN: the errno tells nothing about the target. */
-static struct verdict verdict_of(int error) {
-    switch (error) {
-    case 0:
-    case ECONNRESET: /* it stood, and then it was reset: in SYN-SENT a RST is ECONNREFUSED */
-    case EPIPE:
-        return (struct verdict){STATE_OPEN, REASON_CONN_ACCEPT};
-    case ECONNREFUSED:
-        return (struct verdict){STATE_CLOSED, REASON_CONN_REFUSED};
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-        return (struct verdict){STATE_FILTERED, REASON_HOST_UNREACH};
-    case ENETUNREACH:
-    case ENETDOWN:
-    case ENONET:
-        return (struct verdict){STATE_FILTERED, REASON_NET_UNREACH};
-    case ENOPROTOOPT:
-        return (struct verdict){STATE_FILTERED, REASON_PROTO_UNREACH};
-    case EACCES:
-    case EPERM:
-        return (struct verdict){STATE_FILTERED, REASON_ADMIN_PROHIBITED};
-    default:
-        return (struct verdict){STATE_UNKNOWN, REASON_NONE};
-    }
-}
+/* ---- an attempt's life ---- */
 
 /* On the own machine a SYN may meet the very socket that sent it, or another of ours whose SYN is under way to it
- * (simultaneous open, RFC 9293 3.5): such a connection says that nobody listens, for connect(2) takes no source port
- * that is bound. */
+ * (simultaneous open, RFC 9293 3.5). Such a connection says that nobody listens: connect(2) never takes a source port
+ * that somebody has bound. */
 static bool meets_ourselves(struct connects *c, const struct attempt *a) {
-    union sockaddr_any here = {.any.sa_family = AF_UNSPEC}, there;
-    socklen_t n = sizeof here;
-    if (a->crossed)
-        return true;
-    if (getsockname(a->fd, &here.any, &n) < 0 || sockaddr_addr(&here) != a->endpoint.addr)
+    uint16_t port = dial_port_at(a->fd, a->endpoint.addr);
+    if (port == 0)
         return false;
-    uint16_t port = ntohs(here.any.sa_family == AF_INET ? here.v4.sin_port : here.v6.sin6_port);
-    if (port == a->endpoint.slot.port)
+    if (a->crossed || port == a->endpoint.slot.port)
         return true;
     for (unsigned i = 0; i < c->n_attempts; i++) {
         struct attempt *b = &c->attempts[i];
-        n = sizeof there;
-        if (!b->used || b->fd < 0 || b->endpoint.addr != a->endpoint.addr || b->endpoint.slot.port != port ||
-            getsockname(b->fd, &there.any, &n) < 0 ||
-            ntohs(there.any.sa_family == AF_INET ? there.v4.sin_port : there.v6.sin6_port) != a->endpoint.slot.port)
-            continue;
-        b->crossed = true; /* by the time it is asked, this end may be closed */
-        return true;
+        if (b->used && b->fd >= 0 && b->endpoint.addr == a->endpoint.addr && b->endpoint.slot.port == port &&
+            dial_port_at(b->fd, b->endpoint.addr) == a->endpoint.slot.port) {
+            b->crossed = true; /* by the time it is asked, this end may be closed */
+            return true;
+        }
     }
     return false;
 }
-
-/* ---- an attempt's life ---- */
 
 static void attempt_close(struct connects *c, struct attempt *a) {
     if (a->fd < 0)
@@ -254,43 +95,42 @@ static void attempt_free(struct connects *c, struct attempt *a) {
 
 /* An endpoint's final verdict. */
 static void settle(struct connects *c, struct attempt *a, struct verdict v, addr_t reporter, uint64_t now_ns) {
-    bool answered = v.reason != REASON_NO_RESPONSE;
-    uint64_t rtt = now_ns - a->sent_ns;
+    bool answered = a->sent_ns > 0 && v.reason != REASON_NO_RESPONSE;
+    struct finding f = {.addr = a->endpoint.addr, .reporter = reporter, .time_ns = clock_real_ns(),
+                        .port = a->endpoint.slot.port, .technique = a->endpoint.slot.technique,
+                        .state = (uint8_t)v.state, .reason = (uint8_t)v.reason, .tried = -1};
     c->sum->states[v.state]++;
     c->sum->finals++;
-    if (answered)
+    if (answered) {
         c->sum->answered_at_try[a->tried]++;
-    struct finding f = {.addr = a->endpoint.addr, .time_ns = clock_real_ns(), .port = a->endpoint.slot.port,
-                        .technique = a->endpoint.slot.technique, .state = (uint8_t)v.state, .reason = (uint8_t)v.reason,
-                        .reporter = reporter != a->endpoint.addr ? reporter : 0,
-                        .tried = answered ? (int8_t)a->tried : -1};
+        f.tried = (int8_t)a->tried;
+    }
     /* After a second the kernel has sent its SYN again, and nobody knows which one was answered (Karn's rule). */
+    uint64_t rtt = now_ns - a->sent_ns;
     if (answered && rtt < RTT_TIMEOUT_FIRST_NS) {
         f.flags = FINDING_HAS_RTT;
         f.rtt_us = (uint32_t)(rtt / NS_PER_US);
         rtt_sample(&c->rtt, rtt);
     }
     attempt_free(c, a);
-    int r = c->config->show & 1u << v.state ? report_push(c->config->report, 0, &f) : 0;
-    if (r < 0)
-        c->failed = r;
+    if (c->config->show & 1u << v.state)
+        report_push(c->config->report, 0, &f); /* a failure is seen by the loop, in report_failed() and *stop */
 }
 
-/* The socket has an outcome. */
-static void attempt_finish(struct connects *c, struct attempt *a, int error, uint64_t now_ns) {
+/* The socket has an outcome. False when that tells nothing about the target. */
+static bool attempt_finish(struct connects *c, struct attempt *a, int error, uint64_t now_ns) {
     addr_t reporter = 0;
-    enum reason icmp = error && error != EINPROGRESS ? icmp_read(a->fd, &reporter) : REASON_NONE;
-    struct verdict v = icmp != REASON_NONE ? (struct verdict){STATE_FILTERED, icmp} : verdict_of(error);
+    struct verdict v = dial_verdict(a->fd, error, a->endpoint.addr, &reporter);
     if (error == 0 && meets_ourselves(c, a)) {
         v = (struct verdict){STATE_CLOSED, REASON_OWN_PORT};
         c->sum->own_ports++;
-    } else if (error == 0 && !c->config->no_reset) {
-        c->sum->resets_sent++;
     }
-    if (v.state != STATE_UNKNOWN)
-        settle(c, a, v, reporter, now_ns);
-    else
-        a->due_ns = now_ns; /* such as ETIMEDOUT: silence */
+    if (v.state == STATE_OPEN && !c->config->no_reset)
+        c->sum->resets_sent++;
+    if (v.state == STATE_UNKNOWN)
+        return false;
+    settle(c, a, v, reporter, now_ns);
+    return true;
 }
 
 /* The kernel could not connect now. For want of descriptors or memory all wait until there is room; for want of a
@@ -328,35 +168,29 @@ static uint64_t try_timeout(const struct connects *c, unsigned tried) {
 
 /* One connect(2). */
 static void attempt_start(struct connects *c, struct attempt *a) {
-    union sockaddr_any to;
-    bool v4 = addr_is_v4(a->endpoint.addr);
-    socklen_t n = sockaddr_fill(&to, a->endpoint.addr, a->endpoint.slot.port, c->scope);
     uint64_t now = clock_mono_ns();
-    int fd = socket_open(c, v4);
-    if (fd < 0) {
-        attempt_refused(c, a, -fd, now);
+    int error = dial(c->config, c->scope, &a->endpoint, &a->fd);
+    if (error < 0) {
+        attempt_refused(c, a, -error, now);
         return;
     }
-    a->fd = fd;
     c->open++;
     c->starved_ns = 0;
-    int error = connect(fd, &to.any, n) < 0 ? errno : 0;
-    if (error && error != EINPROGRESS && verdict_of(error).state == STATE_UNKNOWN) {
-        attempt_refused(c, a, error, now);
-        return;
-    }
-    a->sent_ns = now;
-    a->due_ns = now + try_timeout(c, a->tried);
-    c->sum->sent++;
-    c->sum->sent_at_try[a->tried]++;
-    pace_spend(&c->pace, !c->config->bandwidth_bps ? 1 : v4 ? SYN_BITS_V4 : SYN_BITS_V6);
-    if (error != EINPROGRESS) {
-        attempt_finish(c, a, error, clock_mono_ns());
-        return;
-    }
     struct epoll_event wanted = {.events = EPOLLOUT, .data.u32 = (uint32_t)(a - c->attempts)};
-    if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &wanted) < 0)
+    if (error == EINPROGRESS && epoll_ctl(c->epoll, EPOLL_CTL_ADD, a->fd, &wanted) < 0) {
         attempt_refused(c, a, errno, now);
+        return;
+    }
+    a->sent_ns = 0;
+    if (dial_left(error)) {
+        a->sent_ns = now;
+        a->due_ns = clock_mono_ns() + try_timeout(c, a->tried);
+        c->sum->sent++;
+        c->sum->sent_at_try[a->tried]++;
+        pace_spend(&c->pace, !c->config->bandwidth_bps ? 1 : addr_is_v4(a->endpoint.addr) ? SYN_BITS_V4 : SYN_BITS_V6);
+    }
+    if (error != EINPROGRESS && !attempt_finish(c, a, error, clock_mono_ns()))
+        attempt_refused(c, a, error, now);
 }
 
 /* ---- the loop ---- */
@@ -390,32 +224,37 @@ static void start_some(struct connects *c, uint64_t now_ns) {
         attempt_start(c, attempt_new(c));
 }
 
-/* Waits for outcomes, at most until wake_ns, and reads them. */
-static void collect(struct connects *c, uint64_t wake_ns) {
+/* Waits for outcomes, at most until wake_ns, and reads them. Returns the watermark: every outcome from before it has
+ * been read. Timeouts are compared with it, for what waits to be read must not look like silence. */
+static uint64_t collect(struct connects *c, uint64_t wake_ns) {
     struct epoll_event events[ROUND];
-    uint64_t now = clock_mono_ns();
-    int ms = wake_ns > now ? (int)((wake_ns - now + NS_PER_MS - 1) / NS_PER_MS) : 0;
+    uint64_t before = clock_mono_ns();
+    int ms = wake_ns > before ? (int)((wake_ns - before + NS_PER_MS - 1) / NS_PER_MS) : 0;
     int n = epoll_wait(c->epoll, events, ROUND, ms);
-    now = clock_mono_ns();
+    uint64_t now = clock_mono_ns();
     for (int i = 0; i < n; i++) {
         struct attempt *a = &c->attempts[events[i].data.u32];
         int error = 0;
         socklen_t len = sizeof error;
         if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
             error = errno;
-        attempt_finish(c, a, error, now);
+        if (error == 0 && !(events[i].events & EPOLLOUT))
+            error = ETIMEDOUT; /* woken by something else than a connection */
+        if (!attempt_finish(c, a, error, now))
+            a->due_ns = before; /* such as ETIMEDOUT, when the kernel gave up: silence */
     }
+    return n == ROUND ? 0 : before;
 }
 
-/* Ends the tries whose time is over. */
-static void expire(struct connects *c, uint64_t now_ns, bool stopping) {
+/* Ends the tries whose time was over by the watermark. */
+static void expire(struct connects *c, uint64_t watermark_ns, bool stopping) {
     for (unsigned i = 0; i < c->n_attempts; i++) {
         struct attempt *a = &c->attempts[i];
-        if (!a->used || (a->fd >= 0 && a->due_ns > now_ns))
+        if (!a->used || (a->fd >= 0 && a->due_ns > watermark_ns))
             continue;
         bool silent = a->fd >= 0;
         if (silent && a->tried == c->config->retries) {
-            settle(c, a, (struct verdict){STATE_FILTERED, REASON_NO_RESPONSE}, 0, now_ns);
+            settle(c, a, (struct verdict){STATE_FILTERED, REASON_NO_RESPONSE}, 0, watermark_ns);
         } else if (stopping) {
             attempt_free(c, a); /* undecided */
         } else if (silent) {
@@ -448,7 +287,7 @@ static const char *reason_to_stop(const struct connects *c, uint64_t now_ns) {
     const struct scan_config *config = c->config;
     if (atomic_load_explicit(config->stop, memory_order_relaxed) > 0)
         return "interrupted";
-    if (c->failed || report_failed(config->report))
+    if (report_failed(config->report))
         return "output failed";
     if (report_full(config->report))
         return "max-results";
@@ -469,14 +308,15 @@ static void connects_run(struct connects *c) {
         bool sinks_behind = report_pressure(c->config->report) > PRESSURE_HIGH;
         if (!ended)
             start_some(c, now);
-        collect(c, next_wake(c, now, ended != NULL));
+        expire(c, collect(c, next_wake(c, now, ended != NULL)), ended != NULL);
         now = clock_mono_ns();
-        expire(c, now, ended != NULL);
         if (sinks_behind)
             c->sum->sink_waits_ns += now - before;
     }
-    ended = ended ? ended : reason_to_stop(c, c->started_ns);
-    c->sum->ended = ended ? ended : "complete";
+    if (c->sum->finals == c->sum->planned && !report_failed(c->config->report))
+        c->sum->ended = "complete"; /* a limit that was met by the last endpoint cut nothing off */
+    else
+        c->sum->ended = ended ? ended : reason_to_stop(c, now);
 }
 
 /* ---- beginning and end ---- */
@@ -518,26 +358,6 @@ static void summary_begin(struct connects *c) {
     memcpy(sum->wire, "connect", sizeof "connect");
 }
 
-/* What can be wrong with the user's wishes is found before the first connect. */
-static int check_wishes(struct connects *c, struct error *e) {
-    const struct scan_config *config = c->config;
-    char text[ADDR_STRLEN];
-    c->scope = config->ifname ? if_nametoindex(config->ifname) : 0;
-    if (config->ifname && !c->scope)
-        return error_set(e, -ENODEV, "-e %s: there is no such interface", config->ifname);
-    bool v4 = config->source ? addr_is_v4(config->source) : true;
-    int fd = socket_open(c, v4);
-    if (fd < 0 && fd != -EMFILE && fd != -ENFILE)
-        return error_set(e, fd, "cannot connect from %s port %u%s%s: %s",
-                         config->source ? addr_format(config->source, text) : "this machine", config->source_port,
-                         config->ifname ? " of " : "", config->ifname ? config->ifname : "", strerror(-fd));
-    if (fd >= 0)
-        close(fd);
-    if ((config->pcap_path || config->trace) && config->note)
-        config->note(config->ctx, "a connect scan sees no packets: nothing to capture or to trace");
-    return 0;
-}
-
 static int connects_init(struct connects *c, unsigned max_sockets, struct error *e) {
     const struct scan_config *config = c->config;
     uint64_t total = plan_size(config->plan), rate = config->rate_milli_pps;
@@ -546,9 +366,11 @@ static int connects_init(struct connects *c, unsigned max_sockets, struct error 
     c->end = config->sample > 0 && shard.end - shard.first > config->sample ? shard.first + config->sample : shard.end;
     order_init(&c->order, total, config->seed);
     summary_begin(c);
-    int r = check_wishes(c, e);
+    int r = dial_check(config, &c->scope, e);
     if (r < 0)
         return r;
+    if ((config->pcap_path || config->trace) && config->note)
+        config->note(config->ctx, "a connect scan sees no packets: there is nothing to capture or to trace");
     if (config->bandwidth_bps)
         rate = config->bandwidth_bps * 1000;
     else if (config->rate_default && all_loopback(config->plan))
@@ -585,7 +407,7 @@ int scan_connect(const struct scan_config *config, unsigned max_sockets, struct 
     sum->rto_ns = atomic_load_explicit(&c.rtt.timeout_ns, memory_order_relaxed);
     if (r == 0 && c.failed && !report_failed(config->report))
         r = error_set(e, c.failed, "no socket to connect with: %s", strerror(-c.failed));
-    if (r < 0)
+    if (r < 0 || !sum->ended)
         sum->ended = "failed";
     connects_deinit(&c);
     return r;

@@ -1,0 +1,203 @@
+#include "scan/dial.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/errqueue.h>
+
+#include "base/bytes.h"
+
+union sockaddr_any {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static socklen_t sockaddr_fill(union sockaddr_any *s, addr_t a, uint16_t port, unsigned scope) {
+    memset(s, 0, sizeof *s);
+    if (addr_is_v4(a)) {
+        s->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(addr_v4(a))}};
+        return sizeof s->v4;
+    }
+    s->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    store_be64(s->v6.sin6_addr.s6_addr, (uint64_t)(a >> 64));
+    store_be64(s->v6.sin6_addr.s6_addr + 8, (uint64_t)a);
+    if (IN6_IS_ADDR_LINKLOCAL(&s->v6.sin6_addr))
+        s->v6.sin6_scope_id = scope;
+    return sizeof s->v6;
+}
+
+static addr_t sockaddr_addr(const union sockaddr_any *s) {
+    if (s->any.sa_family == AF_INET)
+        return addr_from_v4(ntohl(s->v4.sin_addr.s_addr));
+    const uint8_t *p = s->v6.sin6_addr.s6_addr;
+    return (addr_t)load_be64(p) << 64 | load_be64(p + 8);
+}
+
+static int set_int(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/* The user's wishes and ours for one socket. */
+static int socket_configure(const struct scan_config *config, unsigned scope, int fd, bool v4) {
+    /* A connection is ended by a RST, so that it leaves no TIME-WAIT on either side. */
+    struct linger at_once = {.l_onoff = 1};
+    if (!config->no_reset && setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0)
+        return -errno;
+    /* With the ICMP message itself a "port unreachable" of a firewall is not taken for the RST of a closed port. */
+    if (set_int(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1) < 0)
+        return -errno;
+    if (config->ttl && set_int(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, config->ttl) < 0)
+        return -errno;
+    if (config->ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, config->ifname,
+                                     (socklen_t)strlen(config->ifname)) < 0)
+        return -errno;
+    if (!config->source && !config->source_port)
+        return 0;
+    /* Several connections share -g's port, each with another far end; without -g, connect(2) picks the port. */
+    if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 || set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) < 0)
+        return -errno;
+    union sockaddr_any from;
+    addr_t any = v4 ? addr_from_v4(0) : 0;
+    socklen_t n = sockaddr_fill(&from, config->source ? config->source : any, config->source_port, scope);
+    return bind(fd, &from.any, n) < 0 ? -errno : 0;
+}
+
+/* A socket that is ready to connect, or a negative errno. */
+static int socket_open(const struct scan_config *config, unsigned scope, bool v4) {
+    int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int r = socket_configure(config, scope, fd, v4);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* Why the SYN did not arrive, in the words of RFC 1122 3.2.2.1, RFC 1812 5.2.7.1 and RFC 4443 3.1, 3.3. */
+static enum reason icmp_reason(const struct sock_extended_err *e) {
+    static const uint8_t v4[] = {
+        [0] = REASON_NET_UNREACH,     [1] = REASON_HOST_UNREACH,     [2] = REASON_PROTO_UNREACH,
+        [3] = REASON_PORT_UNREACH,    [9] = REASON_NET_PROHIBITED,   [10] = REASON_HOST_PROHIBITED,
+        [13] = REASON_ADMIN_PROHIBITED,
+    };
+    static const uint8_t v6[] = {
+        [0] = REASON_NET_UNREACH,     [1] = REASON_ADMIN_PROHIBITED, [2] = REASON_NET_UNREACH,
+        [3] = REASON_HOST_UNREACH,    [4] = REASON_PORT_UNREACH,     [5] = REASON_ADMIN_PROHIBITED,
+        [6] = REASON_ADMIN_PROHIBITED,
+    };
+    if (e->ee_origin == SO_EE_ORIGIN_ICMP && e->ee_type == 3 && e->ee_code < sizeof v4)
+        return (enum reason)v4[e->ee_code];
+    if (e->ee_origin == SO_EE_ORIGIN_ICMP6 && e->ee_type == 1 && e->ee_code < sizeof v6)
+        return (enum reason)v6[e->ee_code];
+    bool expired = e->ee_origin == SO_EE_ORIGIN_ICMP ? e->ee_type == 11 : e->ee_type == 3;
+    return expired && e->ee_origin != SO_EE_ORIGIN_LOCAL ? REASON_TIME_EXCEEDED : REASON_NONE;
+}
+
+/* The ICMP error that ended a connect, if one did: its reason, and who sent it. */
+static enum reason icmp_read(int fd, addr_t *sender) {
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(union sockaddr_any)) + 128];
+    } control;
+    char data[256];
+    struct iovec part = {.iov_base = data, .iov_len = sizeof data};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+        return REASON_NONE;
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+        bool v4 = h->cmsg_level == IPPROTO_IP && h->cmsg_type == IP_RECVERR;
+        if (!v4 && !(h->cmsg_level == IPPROTO_IPV6 && h->cmsg_type == IPV6_RECVERR))
+            continue;
+        struct {
+            struct sock_extended_err error;
+            union sockaddr_any offender;
+        } told = {.offender.any.sa_family = AF_UNSPEC};
+        size_t n = h->cmsg_len - CMSG_LEN(0);
+        memcpy(&told, CMSG_DATA(h), n < sizeof told ? n : sizeof told);
+        enum reason reason = icmp_reason(&told.error);
+        if (reason != REASON_NONE && told.offender.any.sa_family != AF_UNSPEC)
+            *sender = sockaddr_addr(&told.offender);
+        return reason;
+    }
+    return REASON_NONE;
+}
+
+static struct verdict verdict_of(int error) {
+    switch (error) {
+    case 0:
+    case ECONNRESET: /* it stood, and then it was reset: in SYN-SENT a RST is ECONNREFUSED */
+    case EPIPE:
+        return (struct verdict){STATE_OPEN, REASON_CONN_ACCEPT};
+    case ECONNREFUSED:
+        return (struct verdict){STATE_CLOSED, REASON_CONN_REFUSED};
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+        return (struct verdict){STATE_FILTERED, REASON_HOST_UNREACH};
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ENONET:
+        return (struct verdict){STATE_FILTERED, REASON_NET_UNREACH};
+    case ENOPROTOOPT:
+        return (struct verdict){STATE_FILTERED, REASON_PROTO_UNREACH};
+    case EACCES:
+    case EPERM:
+        return (struct verdict){STATE_FILTERED, REASON_ADMIN_PROHIBITED};
+    default:
+        return (struct verdict){STATE_UNKNOWN, REASON_NONE};
+    }
+}
+
+struct verdict dial_verdict(int fd, int error, addr_t target, addr_t *reporter) {
+    addr_t sender = target;
+    enum reason icmp = error ? icmp_read(fd, &sender) : REASON_NONE;
+    if (icmp == REASON_NONE)
+        return verdict_of(error);
+    *reporter = sender != target ? sender : 0;
+    return (struct verdict){STATE_FILTERED, icmp};
+}
+
+bool dial_left(int error) {
+    return error == EINPROGRESS || error == EHOSTUNREACH || verdict_of(error).state == STATE_OPEN ||
+           verdict_of(error).state == STATE_CLOSED;
+}
+
+int dial(const struct scan_config *config, unsigned scope, const struct endpoint *to, int *fd) {
+    union sockaddr_any there;
+    socklen_t n = sockaddr_fill(&there, to->addr, to->slot.port, scope);
+    int r = socket_open(config, scope, addr_is_v4(to->addr));
+    if (r < 0)
+        return r;
+    *fd = r;
+    return connect(r, &there.any, n) < 0 ? errno : 0;
+}
+
+uint16_t dial_port_at(int fd, addr_t own) {
+    union sockaddr_any here = {.any.sa_family = AF_UNSPEC};
+    socklen_t n = sizeof here;
+    if (getsockname(fd, &here.any, &n) < 0 || sockaddr_addr(&here) != own)
+        return 0;
+    return ntohs(here.any.sa_family == AF_INET ? here.v4.sin_port : here.v6.sin6_port);
+}
+
+int dial_check(const struct scan_config *config, unsigned *scope, struct error *e) {
+    char text[ADDR_STRLEN];
+    *scope = config->ifname ? if_nametoindex(config->ifname) : 0;
+    if (config->ifname && !*scope)
+        return error_set(e, -ENODEV, "-e %s: there is no such interface", config->ifname);
+    int fd = socket_open(config, *scope, config->source == 0 || addr_is_v4(config->source));
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)
+        return 0;
+    return error_set(e, fd, "cannot connect from %s%s%s, port %u: %s",
+                     config->source ? addr_format(config->source, text) : "this machine", config->ifname ? " on " : "",
+                     config->ifname ? config->ifname : "", config->source_port, strerror(-fd));
+}
