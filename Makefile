@@ -16,12 +16,12 @@ help: ## list the targets
 
 .PHONY: build
 build: $(BUILD)/build.ninja ## build build/noctule (the default)
-	@ninja -C $(BUILD) -j $(JOBS) --quiet
+	@out=$$(ninja -C $(BUILD) -j $(JOBS) 2>&1) || { echo "$$out"; exit 1; }
 
 $(BUILD)/build.ninja:
 	@scripts/setup.sh --check build
-	@CC=$${CC:-gcc} meson setup $(BUILD) --prefix=$(PREFIX) >$(BUILD).log 2>&1 && rm $(BUILD).log || \
-	    { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
+	@echo "Building build/noctule"
+	@out=$$(meson setup $(BUILD) -Dtests=disabled --prefix=$(PREFIX) 2>&1) || { echo "$$out"; exit 1; }
 
 .PHONY: setup
 setup: ## install what building and testing need, from Debian's packages
@@ -65,9 +65,10 @@ bench: ## measure speed and recall, beside the other scanners where they are ins
 	@bench/run
 
 .PHONY: install
-install: build ## install under PREFIX=/usr/local (DESTDIR is honoured)
+install: $(BUILD)/build.ninja ## install under PREFIX=/usr/local (DESTDIR is honoured)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
-	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --quiet
+	@$(MAKE) build
+	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild --quiet
 
 .PHONY: clean
 clean: ## remove everything that was built
