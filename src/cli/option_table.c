@@ -36,7 +36,7 @@ const struct option options[] = {
     {.name = "seed", .kind = KIND_NUMBER, .group = GROUP_TARGETS, .metavar = "N", .lo = 0, .hi = UINT64_MAX,
      .at = AT(seed), .help = "fix the random order; the same seed and plan give the same order (default: drawn)"},
     {.name = "shard", .kind = KIND_SHARD, .group = GROUP_TARGETS, .metavar = "I/N", .fallback = "1/1", .at = AT(shard),
-     .help = "scan part I of N, each of them a random sample; needs the same --seed everywhere",
+     .help = "scan part I of N, each a random sample; give all the same --seed",
      .more = "The N shards together are the whole scan, and no endpoint is in two of them."},
     {.name = "sample", .kind = KIND_NUMBER, .group = GROUP_TARGETS, .metavar = "N", .lo = 1, .hi = INT64_MAX,
      .at = AT(sample), .help = "scan only N endpoints, drawn at random"},

@@ -19,7 +19,7 @@ char *progress_grouped(uint64_t v, char buf[static GROUPED_MAX]) {
 }
 
 char *progress_span(uint64_t ns, char buf[static SPAN_MAX]) {
-    uint64_t s = (ns + NS_PER_SEC / 2) / NS_PER_SEC;
+    uint64_t s = ns / NS_PER_SEC + (ns % NS_PER_SEC >= NS_PER_SEC / 2);
     if (s < 60)
         snprintf(buf, SPAN_MAX, "%" PRIu64 " s", s);
     else if (s < 3600)

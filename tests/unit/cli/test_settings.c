@@ -1,0 +1,262 @@
+/* What each kind of value takes, what it refuses, and what only the whole can show. */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/settings.h"
+#include "probe/verdict.h"
+
+static int setup(void **state) {
+    static struct settings settings;
+    struct error e = ERROR_INIT;
+    *state = &settings;
+    return settings_init(&settings, &e);
+}
+
+static int teardown(void **state) {
+    settings_deinit(*state);
+    return 0;
+}
+
+static int set(struct settings *s, const char *name, const char *text) {
+    struct error e = ERROR_INIT;
+    const struct option *o = option_by_name(name, strlen(name));
+    assert_non_null(o);
+    int code = settings_set(s, o, text, &e);
+    if (code < 0) { /* every refusal has its one line, and it names what was refused or what was expected */
+        assert_true(strlen(e.text) > 10);
+        assert_null(strchr(e.text, '\n'));
+    }
+    return code;
+}
+
+static void taken(struct settings *s, const char *name, const char *text) {
+    assert_int_equal(set(s, name, text), 0);
+}
+
+static void refused(struct settings *s, const char *name, const char *const *texts) {
+    for (; *texts; texts++)
+        assert_true(set(s, name, *texts) < 0);
+}
+
+#define REFUSED(s, name, ...) refused(s, name, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_fallbacks(void **state) {
+    const struct settings *s = *state;
+    assert_int_equal(s->rate_milli_pps, 10000 * 1000);
+    assert_int_equal(s->retries, 3);
+    assert_int_equal(s->ttl, 64);
+    assert_int_equal(s->show, 1 << STATE_OPEN);
+    assert_int_equal(s->shard.i, 1);
+    assert_int_equal(s->shard.n, 1);
+    assert_int_equal(s->given.n, 0);
+    assert_false(settings_given(s, "rate"));
+}
+
+static void test_flags_and_counts(void **state) {
+    struct settings *s = *state;
+    taken(s, "quiet", "yes");
+    assert_true(s->quiet);
+    taken(s, "quiet", "no");
+    assert_false(s->quiet);
+    taken(s, "quiet", "true");
+    taken(s, "verbose", "1");
+    taken(s, "verbose", "2");
+    assert_int_equal(s->verbose, 3);
+    REFUSED(s, "quiet", "", "1", "YES", "yes ", "maybe");
+    REFUSED(s, "verbose", "", "-1", "10", "yes");
+}
+
+static void test_numbers(void **state) {
+    struct settings *s = *state;
+    taken(s, "retries", "0");
+    assert_int_equal(s->retries, 0);
+    taken(s, "retries", "10");
+    taken(s, "seed", "18446744073709551615");
+    assert_int_equal(s->seed, UINT64_MAX);
+    taken(s, "ttl", "255");
+    REFUSED(s, "retries", "", "11", "-1", "1.5", "1k", " 1", "1 ", "0x1", "+1");
+    REFUSED(s, "seed", "18446744073709551616", "a");
+    REFUSED(s, "ttl", "0", "256");
+    REFUSED(s, "source-port", "0", "65536");
+    REFUSED(s, "max-results", "0", "9223372036854775808");
+    assert_int_equal(s->retries, 10); /* what is refused changes nothing */
+}
+
+static void test_rates_and_bits(void **state) {
+    struct settings *s = *state;
+    taken(s, "rate", "0.1");
+    assert_int_equal(s->rate_milli_pps, 100);
+    taken(s, "max-rate", "2M");
+    assert_int_equal(s->rate_milli_pps, UINT64_C(2000000000));
+    taken(s, "bandwidth", "1.5k");
+    assert_int_equal(s->bandwidth_bps, 1500);
+    REFUSED(s, "rate", "0", "0.0001", "-1", "1001M", "1T", "10 k", "fast", "", "99999999999999999999");
+    REFUSED(s, "bandwidth", "0", "0.5", "1001G", "1.0005k", "x");
+}
+
+static void test_durations(void **state) {
+    struct settings *s = *state;
+    taken(s, "timeout", "250ms");
+    assert_int_equal(s->timeout_ns, 250 * NS_PER_MS);
+    taken(s, "timeout", "2");
+    assert_int_equal(s->timeout_ns, 2 * NS_PER_SEC);
+    taken(s, "wait", "0");
+    taken(s, "max-runtime", "2h");
+    assert_int_equal(s->max_runtime_ns, 7200 * NS_PER_SEC);
+    REFUSED(s, "timeout", "0", "999us", "11m", "1x", "-1", "", "1 s");
+    REFUSED(s, "wait", "61m", "soon");
+    REFUSED(s, "max-runtime", "0", "99999999999999d");
+}
+
+static void test_shards(void **state) {
+    struct settings *s = *state;
+    taken(s, "shard", "3/7");
+    assert_int_equal(s->shard.i, 3);
+    assert_int_equal(s->shard.n, 7);
+    REFUSED(s, "shard", "", "1", "0/1", "2/1", "1/0", "/", "1/", "/1", "1/2/3", "-1/2", "1/4294967296", "a/b",
+            "11111111111111111111111111111111111/2");
+}
+
+static void test_addresses(void **state) {
+    struct settings *s = *state;
+    taken(s, "source-ip", "198.18.0.1");
+    assert_int_equal(addr_v4(s->source_ip), 0xc6120001);
+    REFUSED(s, "source-ip", "", "198.18.0", "198.18.0.256", "198.18.0.1/32", "2001:db8::1", "0.0.0.0", "eth0");
+}
+
+static void test_macs(void **state) {
+    struct settings *s = *state;
+    static const uint8_t want[] = {0x02, 0, 0x5e, 0x10, 0xab, 0xff};
+    taken(s, "source-mac", "02:00:5e:10:Ab:fF");
+    assert_true(s->source_mac.given);
+    assert_memory_equal(s->source_mac.mac, want, 6);
+    taken(s, "router-mac", "02-00-5e-10-ab-ff");
+    assert_memory_equal(s->gateway_mac.mac, want, 6);
+    REFUSED(s, "source-mac", "", "02", "02:00:5e:10:ab", "02:00:5e:10:ab:ff:00", "02005e10abff", "02:00:5e:10:ab:fg",
+            "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "2:0:5e:10:ab:ff", "02:00:5e:10:ab:f");
+}
+
+static void test_states(void **state) {
+    struct settings *s = *state;
+    taken(s, "show", "closed,filtered");
+    assert_int_equal(s->show, 1 << STATE_CLOSED | 1 << STATE_FILTERED);
+    taken(s, "show", "all");
+    assert_int_equal(s->show, UINT16_MAX);
+    taken(s, "show", "open,open");
+    assert_int_equal(s->show, 1 << STATE_OPEN);
+    REFUSED(s, "show", "", "opne", "open,", ",open", "all,open", "open closed", "Open", "unknown");
+}
+
+static void test_ports_add_up(void **state) {
+    struct settings *s = *state;
+    taken(s, "ports", "22");
+    taken(s, "ports", "80-90,https");
+    assert_int_equal(port_set_count(&s->ports.tcp), 13);
+    REFUSED(s, "ports", "", "65536", "9-1", "1,,2", "nosuchservice", "X:1", "1-2-3");
+}
+
+static void test_targets(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "target", "198.18.0.0/24:80");
+    taken(s, "target", "host.example:443");
+    assert_int_equal(s->targets.targets.n, 2);
+    assert_int_equal(s->targets.names.n, 1);
+    taken(s, "exclude", "198.18.0.7");
+    REFUSED(s, "target", "", "198.18.0.256", "198.18.0.0/33", "1.2.3.4:0", "a b", "-");
+    REFUSED(s, "exclude", "198.18.0.7:80", "host.example:443", "1.2.3.4/");
+}
+
+static void test_words(void **state) {
+    struct settings *s = *state;
+    taken(s, "output", "a.txt");
+    taken(s, "output", "b.jsonl");
+    assert_int_equal(s->outputs.n, 2);
+    assert_string_equal(((const char **)s->outputs.items)[1], "b.jsonl");
+    REFUSED(s, "output", "");
+    REFUSED(s, "pcap", "");
+    taken(s, "pcap", "x.pcap");
+    assert_string_equal(s->pcap, "x.pcap");
+}
+
+static void assert_check(struct settings *s, const char *part) {
+    struct error e = ERROR_INIT;
+    int code = settings_check(s, &e);
+    if (!part) {
+        assert_int_equal(code, 0);
+        return;
+    }
+    assert_int_equal(code, -EINVAL);
+    assert_non_null(strstr(e.text, part));
+}
+
+static void test_check_wants_a_target(void **state) {
+    struct settings *s = *state;
+    assert_check(s, "no target");
+    taken(s, "input-file", "list");
+    assert_check(s, NULL);
+}
+
+static void test_check_exclusive(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "connect", "yes");
+    assert_check(s, NULL);
+    taken(s, "pcap", "x");
+    assert_check(s, "--pcap");
+    taken(s, "syn", "yes");
+    assert_check(s, "-sS and -sT");
+    taken(s, "connect", "no");
+    assert_check(s, NULL);
+    taken(s, "rate", "5");
+    taken(s, "bandwidth", "5k");
+    assert_check(s, "--bandwidth");
+}
+
+static void test_check_open_and_show(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "open", "yes");
+    assert_check(s, NULL);
+    taken(s, "show", "closed");
+    assert_check(s, "--show");
+    taken(s, "show", "open");
+    assert_check(s, NULL);
+}
+
+static void test_check_protocols(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "exclude-ports", "U:53");
+    assert_check(s, NULL);
+    taken(s, "ports", "T:1,S:5");
+    assert_check(s, "SCTP");
+    taken(s, "ports", "U:53");
+    assert_check(s, "UDP");
+}
+
+static void test_check_limits(void **state) {
+    struct settings *s = *state;
+    taken(s, "input-file", "-");
+    assert_check(s, NULL);
+    taken(s, "top-ports", "65535");
+    assert_check(s, "--top-ports");
+    taken(s, "exclude-file", "-");
+    assert_check(s, "stdin");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_fallbacks),       TEST(test_flags_and_counts),    TEST(test_numbers),
+        TEST(test_rates_and_bits),  TEST(test_durations),           TEST(test_shards),
+        TEST(test_addresses),       TEST(test_macs),                TEST(test_states),
+        TEST(test_ports_add_up),    TEST(test_targets),             TEST(test_words),
+        TEST(test_check_wants_a_target), TEST(test_check_exclusive), TEST(test_check_open_and_show),
+        TEST(test_check_protocols), TEST(test_check_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
