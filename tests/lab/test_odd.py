@@ -14,19 +14,49 @@ from odd.cases import CASES, LATE
 from odd.packet import PROTO_TCP, SYN, Arp, Segment, checksum, ipv4, mac_of, tcp
 from odd.play import Outcome, command_of, end_world, play, start_world
 
-AT_ONCE = 6  # scans that mostly wait for silence
-LONG = ("late up to 6 s", "held up", "slow")
+AT_ONCE = 8  # scans that mostly wait for silence
 CHECKSUM_LIES = {"bad_ip_checksum", "bad_tcp_checksum", "bad_icmp_checksum"}
-SHORT = [name for name in CASES if name not in LONG]
+LATE_CASE, HELD_CASE = "late up to 6 s", "held up"
+ONE_SCAN_EACH = [name for name in CASES if name not in (LATE_CASE, HELD_CASE, "slow")]
 HELD_SECONDS = 3
+
+
+def hold_receiver(scan):
+    hold = netlab.helper("tests/lab/odd/lab-hold")
+    subprocess.run([hold, str(scan.pid), "nt-receive", str(HELD_SECONDS * 1000)], check=True, timeout=30)
+
+
+def stop_whole(scan):
+    os.kill(scan.pid, signal.SIGSTOP)
+    time.sleep(HELD_SECONDS)
+    os.kill(scan.pid, signal.SIGCONT)
+
+
+def amid(hold):
+    """Holds a scan up once it is well under way."""
+    def meddle(scan):
+        netlab.wait_until(lambda: has_thread(scan.pid, "nt-receive"), what="nt-receive")
+        time.sleep(1)  # the ARP pass and the first thousand probes; any moment of the scan would do
+        hold(scan)
+    return meddle
+
+
+def has_thread(pid, name):
+    return name in {path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")}
+
+
+HELD = {"receive thread held": amid(hold_receiver), "process stopped": amid(stop_whole)}
 
 
 @pytest.fixture(scope="module")
 def outcomes(request, tmp_path_factory):
-    """name -> future Outcome of every case that this run of pytest asks for, each in namespaces of its own."""
+    """name -> future Outcome of every scan that this run of pytest asks for, each in namespaces of its own."""
     wanted = {item.callspec.params["name"] for item in request.session.items if "outcomes" in item.fixturenames}
+    scans = {name: (CASES[HELD_CASE], meddle) for name, meddle in HELD.items()}
+    scans |= {name: (CASES[name], None) for name in (LATE_CASE, *ONE_SCAN_EACH)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {name: pool.submit(play, CASES[name], tmp_path_factory.mktemp("odd")) for name in CASES if name in wanted}
+        yield {name: pool.submit(play, case, tmp_path_factory.mktemp("odd"), meddle)
+               for name, (case, meddle) in scans.items() if name in wanted}
 
 
 # The odd world is checked first, by arithmetic of its own: a lie must be the lie it says it is.
@@ -73,7 +103,7 @@ def test_world_lies_only_as_it_says(name):
 
 # Each case, one scan.
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", ONE_SCAN_EACH)
 def test_case(name, outcomes):
     case, outcome = CASES[name], outcomes[name].result()
     check_findings(case, outcome)
@@ -95,11 +125,15 @@ def check_counters(case, outcome):
     """Each counter rose by what the odd world sent of its kind, and no other rose."""
     counts = outcome.summary["ignored"] | {"duplicates": outcome.summary["duplicates"]}
     lies, anything = outcome.log["lies"], outcome.log["lies"].get("any", [0, 0])[1]
-    # A busy machine may make an honest host late for its first try; then it answers the second as well.
-    again = sum(len(tries) - 1 for tries in outcome.probes().values())
+    # A busy machine may make an honest host late for its first try; then it answers the second as well. And where the
+    # scanner's own kernel answers what it should not have got, it asks by ARP first, and the answer to that is heard.
+    asked = [frame["target"] for frame in outcome.log["seen"] if frame["kind"] == "arp"]
+    honest = {"duplicates": sum(len(tries) - 1 for tries in outcome.probes().values()),
+              "out_of_plan": len(asked) - len(set(asked))}
     for counter, count in counts.items():
         least, most = lies.get(counter, (0, 0))
-        assert least <= count <= most + anything + (again if counter == "duplicates" else 0), (counter, counts, lies)
+        assert least <= count <= most + anything + honest.get(counter, 0), (
+            counter, counts, lies, outcome.summary["drops"])
     assert set(lies) <= set(counts) | {"any"}
 
 
@@ -129,7 +163,7 @@ def test_host_down_costs_only_arp(name, outcomes):
 
 # Late answers, up to long after their chunk was reused.
 
-@pytest.mark.parametrize("name", ["late up to 6 s"])
+@pytest.mark.parametrize("name", [LATE_CASE])
 def test_late_answers(name, outcomes):
     """Open counts however late; closed counts until its endpoint was given up, and is counted as late after that."""
     case, outcome = CASES[name], outcomes[name].result()
@@ -140,7 +174,7 @@ def test_late_answers(name, outcomes):
     heard = {answer["port"]: answer["counter"] for answer in outcome.log["delayed"] if answer["t"] < listened_until}
     late_open = [port for port, state in heard.items() if state == "open"]
     late_closed = [port for port, state in heard.items() if state == "closed"]
-    assert len(late_open) >= 30 and len(late_closed) >= 30  # or this run has shown nothing
+    assert len(late_open) >= 20 and len(late_closed) >= 20  # or this run has shown nothing
 
     for port in late_open:
         assert states[port] in (["open"], ["filtered", "open"])
@@ -156,35 +190,13 @@ def test_late_answers(name, outcomes):
 
 # The scanner itself held up, with replies waiting in its buffer.
 
-def hold_receiver(scan):
-    hold = netlab.helper("tests/lab/odd/lab-hold")
-    subprocess.run([hold, str(scan.pid), "nt-receive", str(HELD_SECONDS * 1000)], check=True, timeout=30)
-
-
-def stop_whole(scan):
-    os.kill(scan.pid, signal.SIGSTOP)
-    time.sleep(HELD_SECONDS)
-    os.kill(scan.pid, signal.SIGCONT)
-
-
-@pytest.mark.parametrize("hold", [hold_receiver, stop_whole])
-def test_held_up(hold, tmp_path):
+@pytest.mark.parametrize("name", HELD)
+def test_held_up(name, outcomes):
     """What was answered while the scanner stood still is neither probed again nor called silent."""
-    case = CASES["held up"]
-
-    def meddle(scan):
-        netlab.wait_until(lambda: has_thread(scan.pid, "nt-receive"), what="nt-receive")
-        time.sleep(1)  # the ARP pass and the first thousand probes; any moment of the scan would do
-        hold(scan)
-
-    outcome = play(case, tmp_path, meddle)
+    case, outcome = CASES[HELD_CASE], outcomes[name].result()
     check_findings(case, outcome)
-    assert {len(tries) for tries in outcome.probes().values()} == {1}
     assert outcome.summary["drops"]["ring_dropped"] == 0
-
-
-def has_thread(pid, name):
-    return name in {path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")}
+    assert {len(tries) for tries in outcome.probes().values()} == {1}
 
 
 # Links.

@@ -147,7 +147,7 @@ def test_silent_host_beside_an_answering_one(network, servers, scan):
     findings, summary, seconds = scan(network.near, HOSTS[0], "-p", f"80,{SILENT[0]}-{SILENT[-1]}")
     assert open_ports(findings) == [80]
     assert summary["states"]["filtered"] == len(SILENT)
-    assert seconds < 20
+    assert seconds < 10
 
 
 def state_of(namespace):

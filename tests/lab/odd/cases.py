@@ -399,7 +399,7 @@ def priority_tag(p, past):
 @case("IPv6 junk", {80: SILENT})
 def ipv6_junk(p, past):
     segment = tcp(p.dst, p.src, p.dport, p.sport, SYN | ACK, OUR_SEQ, p.seq + 1)
-    header = struct.pack("!IHBB", 6 << 28, len(segment), PROTO_TCP, 64) + bytes(31) + b"\2" + bytes(31) + b"\1"
+    header = struct.pack("!IHBB", 6 << 28, len(segment), PROTO_TCP, 64) + bytes(15) + b"\2" + bytes(15) + b"\1"
     yield Answer(p.frame(header + segment, ethertype=ETH_IP6), "not_ours")
     yield Answer(p.frame(header[:17] + segment, ethertype=ETH_IP6), "not_ours", certain=False)
 

@@ -39,7 +39,10 @@ class Outcome:
         return self.segments(SYN)
 
     def resets(self):
-        return self.segments(RST)
+        """Those that left from a source port of the scanner's; others are its kernel's own business."""
+        ours = {probe["sport"] for tries in self.probes().values() for probe in tries}
+        sent = {end: [r for r in resets if r["sport"] in ours] for end, resets in self.segments(RST).items()}
+        return {end: resets for end, resets in sent.items() if resets}
 
 
 def command_of(case, results):
