@@ -3,7 +3,6 @@
 #define NOCTULE_SCAN_ENGINE_H
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "plan/order.h"
@@ -101,9 +100,29 @@ enum scan_phase { PHASE_ARP, PHASE_PORTS, PHASE_LISTENING };
 void *transmit_run(void *arg);
 void *receive_run(void *arg);
 
+/* pass.c */
+int pass_create(struct scan *s, enum technique_id technique, struct pass **out, struct error *e);
+int pass_run(struct scan *s, struct pass *p, struct error *e); /* both threads, to the end */
+void pass_free(struct pass *p);
 /* The first failure or reason to end is the one that is told. */
 void pass_fail(struct pass *p, int error);
 void pass_end(struct pass *p, const char *why);
+
+/* ways.c */
+int ways_create_paths(struct scan *s, struct error *e); /* a path for each route; notes the wires they need */
+int ways_plan_arp(struct scan *s, struct error *e);     /* what must be resolved first: on-link targets and gateways */
+/* Gives each gateway's path its MAC. A silent gateway makes its targets unreachable: a note, and -EHOSTUNREACH when no
+ * path is left. */
+int ways_resolve_gateways(struct scan *s, struct error *e);
+
+/* account.c */
+void summary_begin(struct summary *sum, const struct scan *s);
+void summary_counters(struct summary *sum, const struct counters *c, enum technique_id technique);
+void summary_wires(struct summary *sum, const struct scan *s);
+uint64_t scan_transmitted(const struct scan *s); /* frames that the transmit handles have sent so far */
+const char *scan_wire_names(const struct scan *s, char *buf, size_t n); /* "eth0,lo" */
+
+void scan_note(const struct scan *s, const char *line);
 
 /* Frames to the capture file and the packet trace, where asked for. */
 void scan_watch(struct scan *s, enum link_type link, bool sent, const struct frame *frames, unsigned n);

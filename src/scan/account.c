@@ -1,0 +1,126 @@
+/* A scan's account of itself: the closing summary, and the figures of a progress line. */
+#include "scan/engine.h"
+
+#include "base/clock.h"
+
+const char *scan_wire_names(const struct scan *s, char *buf, size_t n) {
+    size_t used = 0;
+    buf[0] = '\0';
+    for (unsigned i = 0; i < s->n_wires && used < n; i++)
+        used += (size_t)snprintf(buf + used, n - used, "%s%s", i > 0 ? "," : "", s->wires[i].name);
+    return buf;
+}
+
+uint64_t scan_transmitted(const struct scan *s) {
+    uint64_t sent = 0;
+    for (unsigned i = 0; i < s->n_wires; i++) {
+        struct wire_stats st;
+        s->wires[i].transmit->ops->stats(s->wires[i].transmit, &st);
+        sent += st.sent;
+    }
+    return sent;
+}
+
+void summary_counters(struct summary *sum, const struct counters *c, enum technique_id technique) {
+    for (unsigned i = 0; i < SUMMARY_TRIES_MAX; i++) {
+        sum->sent_at_try[i] = counted(&c->sent_at_try[i]);
+        sum->answered_at_try[i] = counted(&c->answered_at_try[i]);
+        sum->finals += sum->answered_at_try[i];
+    }
+    for (unsigned i = 0; i < IGNORED_COUNT; i++)
+        sum->ignored[i] = counted(&c->ignored[i]);
+    for (unsigned i = 0; i < STATE_COUNT; i++)
+        sum->states[i] = counted(&c->first_by_state[i]);
+    sum->answered_unknown_try = counted(&c->answered_unknown_try);
+    sum->resets_sent = counted(&c->resets);
+    sum->received = counted(&c->received);
+    sum->duplicates = counted(&c->duplicates);
+    sum->late = counted(&c->late);
+    sum->late_open = counted(&c->late_open);
+    sum->revised = counted(&c->revised);
+    sum->own_ports = counted(&c->settled_closed);
+    sum->unreachable = counted(&c->settled_unreachable);
+    sum->sink_waits_ns = counted(&c->sink_waits_ns);
+    sum->window_waits_ns = counted(&c->window_waits_ns);
+    sum->batch = (unsigned)counted(&c->batch);
+    uint64_t silent = counted(&c->silent), down = counted(&c->settled_down);
+    sum->finals += sum->answered_unknown_try + silent + sum->own_ports + sum->unreachable + down;
+    sum->states[STATE_CLOSED] += sum->own_ports;
+    sum->states[STATE_DOWN] += down;
+    sum->states[STATE_UNKNOWN] += sum->unreachable;
+    sum->states[techniques[technique].on_silence.state] += silent - sum->late_open;
+}
+
+void summary_wires(struct summary *sum, const struct scan *s) {
+    sum->sent = scan_transmitted(s) - s->arp_sent;
+    sum->arp_sent = s->arp_sent;
+    for (unsigned i = 0; i < s->n_wires; i++) {
+        struct wire *both[2] = {s->wires[i].transmit, s->wires[i].receive};
+        for (unsigned k = 0; k < 2; k++) {
+            struct wire_stats st;
+            both[k]->ops->stats(both[k], &st);
+            sum->send_refused += st.send_refused;
+            sum->ring_dropped += st.ring_dropped;
+            if (st.last_send_error != 0)
+                sum->last_send_error = st.last_send_error;
+            if (k == 1) /* both handles read the same interface's counter */
+                sum->interface_dropped += st.interface_dropped;
+        }
+    }
+}
+
+void summary_begin(struct summary *sum, const struct scan *s) {
+    const struct scan_config *c = &s->config;
+    struct shard shard = shard_of(plan_size(c->plan), c->shard, c->shards);
+    sum->seed = c->seed;
+    sum->start_ns = clock_real_ns();
+    sum->planned = shard.end - shard.first;
+    if (c->sample > 0 && sum->planned > c->sample)
+        sum->planned = c->sample;
+    sum->addresses = (uint64_t)plan_addresses(c->plan);
+    sum->rate_milli_pps = c->rate_milli_pps;
+    sum->bandwidth_bps = c->bandwidth_bps;
+    sum->retries = c->retries;
+    snprintf(sum->wire, sizeof sum->wire, "%s", s->config.wire_ops->name);
+    scan_wire_names(s, sum->interface, sizeof sum->interface);
+}
+
+static uint64_t time_left(const struct scan *s, const struct pass *p, const struct scan_progress *out) {
+    uint64_t first = counted(&p->counters.sent_at_try[0]);
+    if (first == 0 || out->elapsed_ns == 0)
+        return 0;
+    uint64_t timeout = 0, t = atomic_load_explicit(&s->rtt.timeout_ns, memory_order_relaxed);
+    for (unsigned k = 0; k <= p->ledger.retries; k++, t = t * 2 < p->timeout_max_ns ? t * 2 : p->timeout_max_ns)
+        timeout += t;
+    /* By time: what one position has cost so far, its re-probes included, times the positions left. */
+    __extension__ unsigned __int128 sending = (unsigned __int128)out->elapsed_ns * out->unsent / first;
+    return (uint64_t)sending + timeout;
+}
+
+void scan_progress(struct scan *s, struct scan_progress *out) {
+    *out = (struct scan_progress){.phase = "starting"};
+    pthread_mutex_lock(&s->progress_lock);
+    struct pass *p = s->running;
+    if (p != NULL) {
+        static const char *const phases[] = {[PHASE_ARP] = "arp", [PHASE_PORTS] = "scan", [PHASE_LISTENING] = "listening"};
+        struct counters *c = &p->counters;
+        out->phase = phases[atomic_load(&s->phase)];
+        out->planned = p->shard.end - p->shard.first;
+        uint64_t offered = atomic_load_explicit(&p->ledger.offered, memory_order_relaxed);
+        out->unsent = out->planned - offered;
+        out->answered = counted(&c->answered_unknown_try) + counted(&c->settled_closed);
+        for (unsigned i = 0; i < SUMMARY_TRIES_MAX; i++) {
+            out->answered += counted(&c->answered_at_try[i]);
+            out->sent += counted(&c->sent_at_try[i]);
+        }
+        out->given_up = counted(&c->silent) + counted(&c->settled_down) + counted(&c->settled_unreachable);
+        uint64_t done = out->answered + out->given_up;
+        out->in_flight = offered > done ? offered - done : 0;
+        out->received = counted(&c->received);
+        out->open = counted(&c->first_by_state[STATE_OPEN]);
+        out->drops = counted(&c->drops);
+        out->elapsed_ns = clock_mono_ns() - s->started_ns;
+        out->eta_ns = time_left(s, p, out);
+    }
+    pthread_mutex_unlock(&s->progress_lock);
+}
