@@ -1,5 +1,6 @@
 """The synthetic internet of tests/lab/world as a test sees it: a scanner's namespace on one end of a veth pair, the
 world on the other."""
+import ipaddress
 import json
 import pathlib
 import select
@@ -13,7 +14,7 @@ import netlab
 
 SCANNER = "198.18.0.2"
 GATEWAY = "198.18.0.1"
-UNIVERSE = "198.19.0.0/18"
+UNIVERSE, PORTS = "198.19.0.0/18", 20  # unless a test says otherwise
 ENDPOINT = numpy.dtype([("tally", "<u8"), ("ack", "<u4"), ("unused", "<u4")])
 ARRIVALS_PER_SECOND = 1000  # bins of the world's histogram
 
@@ -28,10 +29,12 @@ class World:
 
     def __init__(self, lab, on_link=False, threaded=False, **settings):
         self.universe = settings.get("net", UNIVERSE)
+        self.ports = settings.get("ports", PORTS)
         self.options = []
         for name, value in settings.items():
             self.options += ["--" + name.replace("_", "-"), str(value)]
         self.folder = tempfile.TemporaryDirectory(prefix="noctule-world-")
+        self.findings = self.path("findings.jsonl")
         lab.on_close(self.folder.cleanup)
         self.scanner = lab.namespace("scan")
         self.far = lab.namespace("world")
@@ -86,6 +89,11 @@ class World:
         tally = numpy.fromfile(self.path("endpoints.bin"), dtype=ENDPOINT)["tally"]
         return [(tally >> numpy.uint64(shift)) & numpy.uint64(0xffff) for shift in (0, 16, 32, 48)]
 
+    def endpoint(self, index):
+        """The (address, port) that the tallies count at an index."""
+        host, port = divmod(int(index), self.ports)
+        return str(ipaddress.ip_network(self.universe)[host]), port + 1
+
     def judge(self, findings, retries):
         """The judge's view of a file of findings, with the tallies of the latest stats()."""
         done = netlab.run(netlab.helper("tests/lab/world/judge"), *self.options, "--retries", retries,
@@ -103,8 +111,7 @@ class World:
                                    name.endswith("_drops") and not name.endswith("xdp_drops")),
         }
 
-    def scan(self, *arguments, output=None, check=True, timeout=100, **options):
-        """Runs noctule in the scanner's namespace on the universe, with JSON lines in `output`."""
-        output = output or self.path("findings.jsonl")
-        return self.scanner.run(netlab.NOCTULE, self.universe, *arguments, "-o", output, check=check, timeout=timeout,
-                                **options)
+    def scan(self, *arguments, **options):
+        """Runs noctule in the scanner's namespace on the universe, with JSON lines in self.findings."""
+        return self.scanner.run(netlab.NOCTULE, self.universe, *arguments, "-o", self.findings,
+                                **{"timeout": 100, **options})
