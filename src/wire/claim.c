@@ -22,7 +22,8 @@ struct span {
     unsigned lo, hi;
 };
 
-/* Makes the kernel drop every segment for this port unseen: a listener with a filter that returns 0 bytes. */
+/* Makes the kernel drop every segment for this port unseen: a listener with a filter that returns 0 bytes. Since its
+ * commit 5d39580f68e6 (2026, and in stable releases), Linux wants CAP_NET_ADMIN for that on a TCP socket. */
 static int reject_all(int fd) {
     struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {.len = 1, .filter = &reject};
@@ -137,6 +138,8 @@ static int explain(int code, unsigned n, unsigned port, struct error *e) {
         if (!port)
             return error_set(e, code, "no %u TCP ports in a row are free for use as source ports", n);
         return error_set(e, code, "source port %u is in use by another program", port);
+    case -EPERM:
+        return error_set(e, code, "keeping this kernel silent on source ports needs the capability CAP_NET_ADMIN");
     case -EACCES:
         return error_set(e, code, "this user may not use source port %u", port);
     case -EMFILE:

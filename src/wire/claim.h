@@ -18,7 +18,8 @@ struct claim {
 
 /* Claims n consecutive TCP ports, from 1024 up and outside ip_local_port_range where any such run is free; `wanted`
  * fixes the first port (0 = choose; then `seed` picks where the search begins). Errors, with a line: -EADDRINUSE and
- * -EACCES (naming the port), -EMFILE (naming the limit), -EINVAL (ports above 65535). */
+ * -EACCES (naming the port), -EPERM (newer kernels want CAP_NET_ADMIN), -EMFILE (naming the limit), -EINVAL (ports
+ * above 65535). */
 int claim_ports(unsigned n, uint16_t wanted, uint64_t seed, struct claim *out, struct error *e);
 /* Sets the ports free. */
 void claim_deinit(struct claim *c);

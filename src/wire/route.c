@@ -25,7 +25,7 @@ struct resolver {
     struct fib_from from;
     bool loopback_only; /* -e lo */
     bool reachable;     /* some address has a way out */
-    int without_carrier; /* an interface that would have been used, but for its cable */
+    int unusable;       /* an interface that leads to some, but is down or without carrier; 0: none */
     struct array starts; /* addr_t: where the kernel's answer may change; ascending, the first is 0 */
     struct array ifaces; /* struct iface, each asked once */
     struct array hops;   /* struct hop */
@@ -171,8 +171,8 @@ static int hop_for(struct resolver *r, addr_t to, struct hop *out) {
     bool local = answer.type == RTN_LOCAL, loopback = f->arphrd == ARPHRD_LOOPBACK;
     if (local != loopback || (r->loopback_only && !loopback) || (addr_v4(to) >> 24 == 127 && !loopback))
         return 0;
-    if (!f->carrier) {
-        r->without_carrier = f->index;
+    if (!f->up || !f->carrier) {
+        r->unusable = f->index;
         return 0;
     }
     code = loopback ? loopback_hop(r, f, out) : outward_hop(r, to, &answer, f, out);
@@ -259,9 +259,10 @@ static int bind_to_source(struct resolver *r) {
 static int nothing_reachable(struct resolver *r) {
     char text[ADDR_STRLEN];
     int ignored;
-    const struct iface *f = r->without_carrier ? iface_of(r, r->without_carrier, &ignored) : NULL;
+    const struct iface *f = r->unusable ? iface_of(r, r->unusable, &ignored) : NULL;
     if (f)
-        return error_set(r->e, -ENETUNREACH, "interface \"%s\", which leads to the targets, has no carrier", f->name);
+        return error_set(r->e, -ENETUNREACH, "interface \"%s\", which leads to the targets, %s", f->name,
+                         f->up ? "has no carrier" : "is down");
     const char *through = r->options->ifname;
     addr_t source = r->options->source;
     return error_set(r->e, -ENETUNREACH, "this machine has no route to any of the targets%s%s%s%s",
