@@ -165,35 +165,48 @@ static int store(const struct words *w, const struct argument *a, struct setting
     return error_set(w->e, code, "%.*s: %s", n, name, why.text);
 }
 
-/* Stores the arguments of that option, or, for NULL, all others. */
-static int store_all(const struct words *w, struct settings *s, const struct option *first, bool of_first) {
+/* Stores the arguments of the option of that name. */
+static int store_of(const struct words *w, struct settings *s, const char *name) {
     const struct argument *a = w->arguments.items;
     int code = 0;
     for (size_t i = 0; i < w->arguments.n && code == 0; i++)
-        if ((a[i].option == first) == of_first)
+        if (strcmp(a[i].option->name, name) == 0)
             code = store(w, &a[i], s);
     return code;
 }
 
-static bool asks_for(const struct words *w, const char *name) {
+/* What must be known before the rest is looked at. */
+static const char *const firsts[] = {"help", "version", "config"};
+#define FIRSTS (sizeof firsts / sizeof *firsts)
+
+static int store_firsts(const struct words *w, struct settings *s) {
+    int code = 0;
+    for (size_t i = 0; i < FIRSTS && code == 0; i++)
+        code = store_of(w, s, firsts[i]);
+    return code;
+}
+
+static int store_others(const struct words *w, struct settings *s) {
     const struct argument *a = w->arguments.items;
-    for (size_t i = 0; i < w->arguments.n; i++)
-        if (strcmp(a[i].option->name, name) == 0)
-            return true;
-    return false;
+    int code = 0;
+    for (size_t i = 0; i < w->arguments.n && code == 0; i++) {
+        bool first = false;
+        for (size_t k = 0; k < FIRSTS; k++)
+            first = first || strcmp(a[i].option->name, firsts[k]) == 0;
+        if (!first)
+            code = store(w, &a[i], s);
+    }
+    return code;
 }
 
 static int apply(const struct words *w, struct settings *s) {
-    const struct option *config = option_by_name("config", 6);
-    s->help = asks_for(w, "help");
-    s->version = asks_for(w, "version");
-    if (s->help || s->version)
-        return 0;
-    int code = store_all(w, s, config, true);
+    int code = store_firsts(w, s);
+    if (code < 0 || s->help || s->version)
+        return code;
     const char *const *paths = s->configs.items;
     for (size_t i = 0; i < s->configs.n && code == 0; i++)
         code = read_config(w, paths[i], s);
-    return code < 0 ? code : store_all(w, s, config, false);
+    return code < 0 ? code : store_others(w, s);
 }
 
 int arguments_read(int argc, char *const *argv, struct settings *s, struct error *e) {

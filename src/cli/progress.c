@@ -18,6 +18,22 @@ char *progress_grouped(uint64_t v, char buf[static GROUPED_MAX]) {
     return buf;
 }
 
+char *progress_short(uint64_t v, char buf[static SHORT_MAX]) {
+    static const char units[] = " kMGTPE";
+    unsigned unit = 0;
+    uint64_t scale = 1;
+    if (v >= 10000)
+        while (v / scale >= 1000 && units[unit + 1]) {
+            scale *= 1000;
+            unit++;
+        }
+    if (unit == 0 || v / scale >= 100)
+        snprintf(buf, SHORT_MAX, "%" PRIu64 "%.*s", v / scale, unit > 0, units + unit);
+    else
+        snprintf(buf, SHORT_MAX, "%" PRIu64 ".%" PRIu64 "%c", v / scale, v % scale / (scale / 10), units[unit]);
+    return buf;
+}
+
 char *progress_span(uint64_t ns, char buf[static SPAN_MAX]) {
     uint64_t s = ns / NS_PER_SEC + (ns % NS_PER_SEC >= NS_PER_SEC / 2);
     if (s < 60)
@@ -50,13 +66,12 @@ static void update_rate(const struct scan_progress *p, struct progress_past *pas
 }
 
 void progress_format(const struct scan_progress *p, struct progress_past *past, char *buf, size_t n) {
-    char left[SPAN_MAX], rate[GROUPED_MAX], answers[GROUPED_MAX], open[GROUPED_MAX], drops[GROUPED_MAX],
-        unsent[GROUPED_MAX], in_flight[GROUPED_MAX], given_up[GROUPED_MAX];
+    char left[SPAN_MAX], rate[SHORT_MAX], open[SHORT_MAX], drops[SHORT_MAX], unsent[SHORT_MAX], in_flight[SHORT_MAX],
+        answered[SHORT_MAX], given_up[SHORT_MAX];
     update_rate(p, past);
-    snprintf(buf, n, "%s %u%%, %s%s, %s open, %s/s, %s drops | %s unsent, %s in flight, %s answered, %s given up",
-             p->phase, progress_percent(p), p->eta_ns ? progress_span(p->eta_ns, left) : "no end in sight yet",
-             p->eta_ns ? " left" : "", progress_grouped(p->open, open), progress_grouped(past->pps, rate),
-             progress_grouped(p->drops, drops), progress_grouped(p->unsent, unsent),
-             progress_grouped(p->in_flight, in_flight), progress_grouped(p->answered, answers),
-             progress_grouped(p->given_up, given_up));
+    snprintf(buf, n, "%s %u%%, %s left, %s/s, %s open, %s drops; %s unsent, %s in flight, %s answered, %s given up",
+             p->phase, progress_percent(p), p->eta_ns ? progress_span(p->eta_ns, left) : "?",
+             progress_short(past->pps, rate), progress_short(p->open, open), progress_short(p->drops, drops),
+             progress_short(p->unsent, unsent), progress_short(p->in_flight, in_flight),
+             progress_short(p->answered, answered), progress_short(p->given_up, given_up));
 }

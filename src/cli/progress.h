@@ -23,6 +23,9 @@ unsigned progress_percent(const struct scan_progress *p);
 /* "1,234,567" */
 #define GROUPED_MAX 27u
 char *progress_grouped(uint64_t v, char buf[static GROUPED_MAX]);
+/* "9999", "12.3k", "456M", cut and not rounded */
+#define SHORT_MAX 48u
+char *progress_short(uint64_t v, char buf[static SHORT_MAX]);
 /* "12 s", "3 m 05 s", "2 h 07 m" */
 #define SPAN_MAX 32u
 char *progress_span(uint64_t ns, char buf[static SPAN_MAX]);
