@@ -126,7 +126,7 @@ static void a_host_has_no_port(void **state) {
 
 /* Every line parses, in order, and says what was pushed. */
 static void many_findings(void **state) {
-    enum { N = 200000 };
+    enum { N = 50000 };
     struct finding *all = calloc(N, sizeof *all);
     assert_non_null(all);
     for (unsigned i = 0; i < N; i++) {

@@ -82,10 +82,10 @@ static void each_queue_keeps_its_order(void **state) {
     assert_int_equal(report_finish(r, NULL, &e), 0);
     char *text = read_whole(path, NULL);
     unsigned next[QUEUES] = {0};
-    for (char *p = text; *p;) {
+    for (char *at = text; *at;) {
         unsigned long part[5]; /* four octets, the port */
         for (unsigned i = 0; i < 5; i++)
-            part[i] = strtoul(p, &p, 10), p++; /* and what ends it */
+            part[i] = strtoul(at, &at, 10), at++; /* and what ends it */
         unsigned long queue = part[1] - 18;
         assert_in_range(queue, 0, QUEUES - 1);
         assert_int_equal(part[3] << 16 | part[4], next[queue]);
