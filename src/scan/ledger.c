@@ -159,7 +159,7 @@ static void cursor_first(struct ledger *l, struct ledger_work *work) {
         cursor_leave(l, cur);
 }
 
-enum ledger_step ledger_next(struct ledger *l, struct ledger_work *work) {
+enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
     work->wake_ns = UINT64_MAX;
     for (unsigned k = l->retries + 1; k >= 1; k--) {
         if (l->n_stamps == LEDGER_STAMPS_MAX)
@@ -168,12 +168,16 @@ enum ledger_step ledger_next(struct ledger *l, struct ledger_work *work) {
             continue;
         if (k == l->retries + 1)
             return LEDGER_RETIRE;
+        if (!may_probe && !chunk_answered(chunk_of(l, l->cursors[k].chunk)))
+            continue;
         if (cursor_reprobe(l, k, work))
             return LEDGER_PROBE;
         k = l->retries + 2; /* it passed a chunk, so the cursors behind it may have work */
     }
     if (l->cursors[0].chunk == l->n_chunks)
         return l->cursors[l->retries + 1].chunk == l->n_chunks ? LEDGER_DONE : LEDGER_WAIT;
+    if (!may_probe)
+        return LEDGER_WAIT;
     if (l->cursors[0].offset == 0 && !chunk_open(l, l->cursors[0].chunk))
         return LEDGER_FULL;
     cursor_first(l, work);

@@ -80,8 +80,9 @@ struct ledger_work {
     unsigned tried;
     uint64_t wake_ns;
 };
-/* What is to be done next. Later cursors go first: what is oldest leaves the window first. */
-enum ledger_step ledger_next(struct ledger *l, struct ledger_work *work);
+/* What is to be done next. Later cursors go first: what is oldest leaves the window first. Without may_probe (the pace
+ * allows nothing now) chunks still pass and retire, but LEDGER_PROBE is not returned. */
+enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_work *work);
 
 /* The probes handed out since the last call left at now_ns (monotonic). */
 void ledger_stamp(struct ledger *l, uint64_t now_ns);

@@ -43,6 +43,8 @@ int pass_create(struct scan *s, enum technique_id technique, struct pass **out, 
     p->paths = arp ? &s->arp_paths : &s->paths;
     p->learned = &s->neighbours;
     p->timeout_max_ns = arp ? ARP_TIMEOUT_MAX_NS : RTT_TIMEOUT_MAX_NS;
+    if (s->config.timeout_ns > p->timeout_max_ns) /* the user knows of a longer way */
+        p->timeout_max_ns = s->config.timeout_ns;
     uint64_t total = plan_size(p->plan);
     order_init(&p->order, total, s->config.seed);
     /* Every shard needs the neighbours of all its targets, and those are spread over the whole link. */

@@ -179,8 +179,9 @@ static void retire(struct transmitter *t) {
     }
 }
 
-/* Fills and sends one batch of at most `max` frames. Returns false when the pass has nothing more to do. */
-static bool batch_run(struct transmitter *t, unsigned max) {
+/* Fills and sends one batch of at most `max` frames. Returns false when the pass has nothing more to do. *wake_ns is 0
+ * when there was something to do, else the time before which the ledger has nothing. */
+static bool batch_run(struct transmitter *t, unsigned max, uint64_t *wake_ns) {
     struct ledger *l = &t->pass->ledger;
     struct ledger_work work;
     unsigned looked = 0;
@@ -188,8 +189,8 @@ static bool batch_run(struct transmitter *t, unsigned max) {
     ledger_timeouts(l, atomic_load_explicit(&t->pass->scan->rtt.timeout_ns, memory_order_relaxed),
                     t->pass->timeout_max_ns);
     /* Settled positions cost no frame, so they are bounded by a count of their own. */
-    while (t->built < max && looked++ < 64 * SCAN_BATCH_MAX) {
-        step = ledger_next(l, &work);
+    while (looked++ < 64 * SCAN_BATCH_MAX) {
+        step = ledger_next(l, t->built < max, &work);
         if (step == LEDGER_RETIRE)
             retire(t);
         else if (step == LEDGER_PROBE)
@@ -197,17 +198,25 @@ static bool batch_run(struct transmitter *t, unsigned max) {
         else
             break;
     }
-    bool idle = t->built == 0;
+    bool idle = t->built == 0 && (step == LEDGER_WAIT || step == LEDGER_FULL);
     batch_send(t);
-    if (step == LEDGER_DONE)
-        return false;
-    if (idle && (step == LEDGER_WAIT || step == LEDGER_FULL)) {
+    *wake_ns = idle ? work.wake_ns : 0;
+    if (idle && step == LEDGER_FULL) {
         uint64_t now = clock_mono_ns();
-        clock_sleep_until(work.wake_ns < now + NAP_NS && work.wake_ns > now ? work.wake_ns : now + NAP_NS);
-        if (step == LEDGER_FULL)
-            count(&t->pass->counters.window_waits_ns, clock_mono_ns() - now);
+        clock_sleep_until(now + NAP_NS);
+        count(&t->pass->counters.window_waits_ns, clock_mono_ns() - now);
     }
-    return true;
+    return step != LEDGER_DONE;
+}
+
+/* Sleeps until the pace allows a batch (paced_ns; 0 = it does) or the ledger has work. What falls due in the ledger shows
+ * only when the watermark has passed it, so that is looked at every NAP_NS. */
+static void rest(uint64_t paced_ns, uint64_t wake_ns) {
+    uint64_t soon = clock_mono_ns() + NAP_NS;
+    if (paced_ns == 0)
+        nap_until(soon);
+    else
+        nap_until(wake_ns > soon ? (wake_ns < paced_ns ? wake_ns : paced_ns) : (soon < paced_ns ? soon : paced_ns));
 }
 
 /* Listens until every answer that may still come within `ns` of the last probe has been read. */
@@ -263,16 +272,18 @@ void *transmit_run(void *arg) {
             continue;
         }
         unsigned allowed = pace_allow(&p->pace, now, t.cost, SCAN_BATCH_MAX);
+        uint64_t paced = 0, wake;
         if (allowed < t.batch && p->pace.period != 0) {
-            /* Wait for a whole batch, but wake for timeouts that fall due meanwhile. */
-            uint64_t wake = pace_when(&p->pace, t.cost, t.batch);
-            if (wake > now) {
-                nap_until(wake);
-                continue;
-            }
+            paced = pace_when(&p->pace, t.cost, t.batch);
+            if (paced > now)
+                allowed = 0; /* wait for a whole batch */
+            else
+                paced = 0;
         }
-        if (!batch_run(&t, allowed))
+        if (!batch_run(&t, allowed, &wake))
             break;
+        if (wake != 0)
+            rest(paced, wake);
     }
     if (why != NULL) {
         pass_end(p, why);

@@ -27,7 +27,7 @@ static enum ledger_step send_due(struct ledger *l, uint64_t now, unsigned *sent,
     enum ledger_step step;
     uint64_t base, silent[CHUNK_WORDS];
     for (;;) {
-        step = ledger_next(l, &work);
+        step = ledger_next(l, true, &work);
         if (step == LEDGER_PROBE) {
             (*sent)++;
             if (tries != NULL)
@@ -127,7 +127,7 @@ static void unsent_and_foreign_positions_are_refused(void **state) {
     struct ledger l = open_ledger(1000, 2000, 1, 256, 0);
     struct ledger_work work;
     assert_int_equal(ledger_mark(&l, 1000, false), LEDGER_UNSENT);
-    assert_int_equal(ledger_next(&l, &work), LEDGER_PROBE);
+    assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
     assert_int_equal(work.position, 1000);
     assert_int_equal(ledger_mark(&l, 1000, false), LEDGER_FIRST);
     assert_int_equal(ledger_mark(&l, 1001, false), LEDGER_UNSENT);
@@ -175,6 +175,27 @@ static void reuse_waits_for_the_watermark(void **state) {
     ledger_deinit(&l);
 }
 
+/* At one packet in ten seconds the end must not wait for the pace. */
+static void chunks_retire_without_leave_to_probe(void **state) {
+    (void)state;
+    struct ledger l = open_ledger(0, CHUNK_PROBES + 1, 1, CHUNK_PROBES + 1, 0);
+    struct ledger_work work;
+    uint64_t base, silent[CHUNK_WORDS];
+    unsigned sent = 0;
+    assert_int_equal(ledger_next(&l, false, &work), LEDGER_WAIT);
+    send_due(&l, 1, &sent, NULL);
+    ledger_watermark(&l, 1001);
+    assert_int_equal(ledger_next(&l, false, &work), LEDGER_WAIT);
+    for (uint64_t i = 0; i < CHUNK_PROBES; i++)
+        ledger_mark(&l, i, false);
+    assert_int_equal(ledger_next(&l, false, &work), LEDGER_RETIRE);
+    assert_int_equal(ledger_retire(&l, 1001, &base, silent), 0);
+    assert_int_equal(ledger_next(&l, false, &work), LEDGER_WAIT);
+    assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+    assert_int_equal(work.position, CHUNK_PROBES);
+    ledger_deinit(&l);
+}
+
 static void settled_chunks_cost_no_time(void **state) {
     (void)state;
     struct ledger l = open_ledger(0, 3 * CHUNK_PROBES - 7, 3, 3 * CHUNK_PROBES, 100);
@@ -183,7 +204,7 @@ static void settled_chunks_cost_no_time(void **state) {
     enum ledger_step step;
     ledger_watermark(&l, 100);
     unsigned settled = 0;
-    while ((step = ledger_next(&l, &work)) != LEDGER_DONE) {
+    while ((step = ledger_next(&l, true, &work)) != LEDGER_DONE) {
         if (step == LEDGER_PROBE) {
             ledger_settle(&l, work.position);
             settled++;
@@ -213,7 +234,7 @@ static void random_walks_account_for_every_position(void **state) {
             struct ledger_work work;
             unsigned batch = 1 + (unsigned)(random_splitmix(&seed) % 128);
             for (step = LEDGER_PROBE; batch > 0; batch--) {
-                step = ledger_next(&l, &work);
+                step = ledger_next(&l, true, &work);
                 if (step == LEDGER_RETIRE) {
                     uint64_t base, silent[CHUNK_WORDS];
                     ledger_retire(&l, now, &base, silent);
@@ -255,6 +276,7 @@ int main(void) {
         cmocka_unit_test(unsent_and_foreign_positions_are_refused),
         cmocka_unit_test(weak_answers_yield_once),
         cmocka_unit_test(reuse_waits_for_the_watermark),
+        cmocka_unit_test(chunks_retire_without_leave_to_probe),
         cmocka_unit_test(settled_chunks_cost_no_time),
         cmocka_unit_test(random_walks_account_for_every_position),
     };
