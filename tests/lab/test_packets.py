@@ -1,7 +1,7 @@
 """Our frames and our parser against independent readers: tshark over a million random packets, scapy over some more.
 
-packets/packets.c writes capture files of random packets: those that noctule sends, and those that others may send, right
-ones and spoilt ones. It also prints what our parser makes of a file. tshark dissects the same file, with its own
+packets/packets.c writes capture files of random packets: those that noctule sends, and those that others may send,
+right ones and spoilt ones. It also prints what our parser makes of a file. tshark dissects the same file, with its own
 checksum arithmetic; expected() says in a few rules what our parser must then have said of each packet.
 """
 import itertools
@@ -113,8 +113,8 @@ def expected_icmp(f, ends, room):
 
 
 def expected(f, ethernet):
-    """What our parser may say of a packet, given what tshark found in it: one line nearly always; more where tshark gave
-    up before it could tell, and None where it gave up before it saw what we look at."""
+    """What our parser may say of a packet, given what tshark found in it: one line nearly always; more where tshark
+    gave up before it could tell, and None where it gave up before it saw what we look at."""
     captured, on_wire = int(f[0]), int(f[1])
     if ethernet:
         if captured < 14:
