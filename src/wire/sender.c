@@ -23,6 +23,8 @@ static unsigned ip_version(const struct frame *f) {
     return f->len ? f->data[0] >> 4 : 0;
 }
 
+/* PACKET_QDISC_BYPASS stays off: over a veth pair it saved less of the 500 ns a frame than one measurement differs from
+ * the next, and it leaves out what the administrator set up for outgoing packets. */
 static int open_packet_socket(struct sender *s, const struct wire_config *config) {
     struct sockaddr_ll ll = {.sll_family = AF_PACKET, .sll_ifindex = config->ifindex};
     /* Protocol 0 in both calls: this socket never receives. */

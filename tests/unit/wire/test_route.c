@@ -105,6 +105,7 @@ static void test_an_ordinary_machine(void **state) {
     expect(&m, "224.0.0.1", "unreachable");
     expect(&m, "239.255.255.255", "unreachable");
     expect(&m, "0.0.0.0", "unreachable");
+    expect(&m, "0.0.0.1", "n0 via 198.18.1.254 from 198.18.1.1");
     expect(&m, "223.255.255.255", "n0 via 198.18.1.254 from 198.18.1.1");
     const struct hop *h = route_find(&m, space_addr("198.18.1.2"));
     static const uint8_t mac[MAC_LEN] = {2, 0, 0, 0, 0, 0x10};
