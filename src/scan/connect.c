@@ -62,11 +62,11 @@ struct connects {
  * (simultaneous open, RFC 9293 3.5). Such a connection says that nobody listens: connect(2) never takes a source port
  * that somebody has bound. */
 static bool meets_ourselves(struct connects *c, const struct attempt *a) {
-    uint16_t port = dial_port_at(a->fd, a->endpoint.addr);
-    if (port == 0)
-        return false;
-    if (a->crossed || port == a->endpoint.slot.port)
+    if (a->crossed)
         return true;
+    uint16_t port = dial_port_at(a->fd, a->endpoint.addr);
+    if (port == 0 || port == a->endpoint.slot.port)
+        return port != 0;
     for (unsigned i = 0; i < c->n_attempts; i++) {
         struct attempt *b = &c->attempts[i];
         if (b->used && b->fd >= 0 && b->endpoint.addr == a->endpoint.addr && b->endpoint.slot.port == port &&
@@ -121,7 +121,7 @@ static void settle(struct connects *c, struct attempt *a, struct verdict v, addr
 static bool attempt_finish(struct connects *c, struct attempt *a, int error, uint64_t now_ns) {
     addr_t reporter = 0;
     struct verdict v = dial_verdict(a->fd, error, a->endpoint.addr, &reporter);
-    if (error == 0 && meets_ourselves(c, a)) {
+    if (v.state == STATE_OPEN && meets_ourselves(c, a)) {
         v = (struct verdict){STATE_CLOSED, REASON_OWN_PORT};
         c->sum->own_ports++;
     }
