@@ -46,9 +46,10 @@ static void bad(const char *line, const char *words) {
 static void test_options_anywhere(void **state) {
     (void)state;
     static const char *const lines[] = {
-        "--rate 5 198.18.0.1 -p80 --seed=7 -v 198.18.0.2", "198.18.0.1 198.18.0.2 -v -p 80 --seed 7 --rate=5",
-        "-vp80 --seed 7 --max-rate 5 -- 198.18.0.1 198.18.0.2", "--verbose --ports=80 --target 198.18.0.1 198.18.0.2 "
-        "--seed 7 --rate 5",
+        "--rate 5 198.18.0.1 -p80 --seed=7 -v 198.18.0.2",
+        "198.18.0.1 198.18.0.2 -v -p 80 --seed 7 --rate=5",
+        "-vp80 --seed 7 --max-rate 5 -- 198.18.0.1 198.18.0.2",
+        "--verbose --ports=80 --target 198.18.0.1 198.18.0.2 --seed 7 --rate 5",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct settings s;
