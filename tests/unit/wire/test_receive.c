@@ -200,12 +200,12 @@ static void test_what_was_handed_out_stays(void **state) {
         space_tcp_frame(frame, sizeof frame, 80, 40000, i);
         inject(p, frame, sizeof frame);
     }
-    int n = 0;
-    while (n == 0 && clock_mono_ns() < deadline) {
-        small->ops->wait(small, NS_PER_MS);
-        n = small->ops->recv(small, got, WIRE_BATCH_MAX, &drained);
-    }
-    assert_int_equal(n, WIRE_BATCH_MAX); /* more than a block */
+    struct wire_stats s;
+    do
+        small->ops->stats(small, &s);
+    while (s.ring_dropped == 0 && clock_mono_ns() < deadline); /* until the ring is full */
+    int n = small->ops->recv(small, got, WIRE_BATCH_MAX, &drained);
+    assert_true(n > 0); /* a block holds fewer than a batch, so at least one is read to its end */
     for (uint32_t i = 0; i < 3000; i++)
         inject(p, frame, sizeof frame);
     for (int i = 0; i < n; i++)
@@ -251,6 +251,7 @@ static void test_an_interface_that_goes_away(void **state) {
     uint64_t drained, deadline = clock_mono_ns() + 5 * NS_PER_SEC;
     space_tcp_frame(frame, sizeof frame, 80, 40000, 7);
     inject(p, frame, sizeof frame);
+    p->w->ops->wait(p->w, 5 * NS_PER_SEC);
     space_run("ip link set n0 down");
     unsigned seen = 0;
     int r;
