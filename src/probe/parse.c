@@ -41,13 +41,14 @@ struct span {
     size_t n; /* bytes captured */
 };
 
-static enum ignored parse_tcp(struct span tcp, size_t len, uint64_t pseudo, bool vouched, struct reply *r) {
-    if (len < TCP_LEN || tcp.n < TCP_LEN)
+/* Of a segment that somebody vouches for, the capture may hold only the first part. */
+static enum ignored parse_tcp(struct span tcp, uint64_t pseudo, bool vouched, struct reply *r) {
+    if (tcp.n < TCP_LEN)
         return IGNORED_TRUNCATED;
-    if (!vouched && checksum_fold(checksum_add(pseudo, tcp.p, len)) != 0xffff)
+    if (!vouched && checksum_fold(checksum_add(pseudo, tcp.p, tcp.n)) != 0xffff)
         return IGNORED_BAD_TCP_CHECKSUM;
     size_t header = (size_t)(tcp.p[TCP_OFFSET] >> 4) * 4;
-    if (header < TCP_LEN || header > tcp.n || header > len)
+    if (header < TCP_LEN || header > tcp.n)
         return IGNORED_TRUNCATED;
     r->kind = REPLY_TCP;
     r->source_port = load_be16(tcp.p + TCP_SOURCE_PORT);
@@ -121,11 +122,10 @@ static enum ignored parse_ipv4(struct span ip, size_t wire_n, uint32_t flags, st
     r->source = addr_from_v4(source);
     r->dest = addr_from_v4(dest);
     r->ttl = ip.p[IPV4_TTL];
-    size_t len = total - header;
     struct span payload = {ip.p + header, (cut ? ip.n : total) - header};
     if (proto == PROTO_ICMP)
         return parse_icmp(payload, r);
-    return parse_tcp(payload, len, checksum_pseudo_v4(source, dest, PROTO_TCP, (uint16_t)len), vouched, r);
+    return parse_tcp(payload, checksum_pseudo_v4(source, dest, proto, (uint16_t)(total - header)), vouched, r);
 }
 
 /* Is it the address of one station, so that frames can be sent to it? */

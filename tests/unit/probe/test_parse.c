@@ -134,7 +134,7 @@ static void assert_quote(const struct reply *r) {
     assert_int_equal(r->quoted_seq, 0xdeadbeef);
 }
 
-/* Options before and in the quote, and quotes from the promised 8 bytes to the whole packet. */
+/* Options before and in the quote, quotes from the promised 8 bytes to the whole packet, and padding behind it all. */
 static void test_icmp_fields(void **state) {
     (void)state;
     for (uint8_t words = 0; words <= 10; words++) {
@@ -143,6 +143,7 @@ static void test_icmp_fields(void **state) {
             s.type = more % 2 ? 3 : 11;
             s.code = (uint8_t)more;
             struct packet p = packet_icmp(LINK_ETHERNET, &s);
+            packet_pad(&p, more);
             struct reply r;
             assert_int_equal(parse(LINK_ETHERNET, &p, &r), IGNORED_NOT);
             assert_int_equal(r.icmp_type, s.type);
