@@ -2,12 +2,7 @@
 #ifndef NOCTULE_TESTS_UNIT_REPORT_SCRATCH_H
 #define NOCTULE_TESTS_UNIT_REPORT_SCRATCH_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../unit.h"
 
 #include "report/report.h"
 
