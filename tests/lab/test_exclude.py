@@ -113,6 +113,7 @@ def each(function, items):
         return list(pool.map(function, items))
 
 
+@pytest.mark.plainonly  # hundreds of processes
 def test_dry_runs(nowhere, tmp_path):
     dice = random.Random(SEED)
     plans = [random_plan(dice, tmp_path, BASES) for _ in range(DRY_PLANS)]
@@ -123,6 +124,7 @@ def test_dry_runs(nowhere, tmp_path):
         assert not {address for address, _ in listed} & plan.excluded
 
 
+@pytest.mark.plainonly  # hundreds of processes
 def test_shards(nowhere, tmp_path):
     """The shards of a plan are disjoint, together they are the plan, and each goes in the whole plan's order."""
     dice = random.Random(SEED + 1)

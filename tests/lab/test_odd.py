@@ -14,7 +14,7 @@ from odd.cases import CASES, LATE
 from odd.packet import PROTO_TCP, SYN, Arp, Segment, checksum, ipv4, mac_of, tcp
 from odd.play import Outcome, command_of, end_world, play, start_world
 
-AT_ONCE = 8  # scans that mostly wait for silence
+AT_ONCE = 12  # scans that mostly wait for silence
 CHECKSUM_LIES = {"bad_ip_checksum", "bad_tcp_checksum", "bad_icmp_checksum"}
 LATE_CASE, HELD_CASE = "late up to 6 s", "held up"
 ONE_SCAN_EACH = [name for name in CASES if name not in (LATE_CASE, HELD_CASE, "slow")]

@@ -371,6 +371,8 @@ def fields_at_ends(p, past):
 
 # Junk.
 
+FLOOD = ("--retries", "1", "--timeout", "2s")  # the odd world itself is busy with it
+
 @case("junk up to the MTU", ports(4, SILENT))
 def junk_mtu(p, past):
     dice = random.Random(p.dport)
@@ -404,7 +406,7 @@ def ipv6_junk(p, past):
     yield Answer(p.frame(header[:17] + segment, ethertype=ETH_IP6), "not_ours", certain=False)
 
 
-@case("random frames, a flood", {80: SILENT})
+@case("random frames, a flood", {80: SILENT}, options=FLOOD)
 def random_frames(p, past):
     dice = random.Random(1)
     for _ in range(2000):
@@ -413,7 +415,7 @@ def random_frames(p, past):
         yield Answer(head + ethertype + dice.randbytes(dice.randrange(1400)), "any", certain=False)
 
 
-@case("random packets to our port, a flood", {80: SILENT})
+@case("random packets to our port, a flood", {80: SILENT}, options=FLOOD)
 def random_packets(p, past):
     """Each is right up to its ports, then random: no counter is foretold, but none of them may become a finding."""
     dice = random.Random(2)

@@ -27,6 +27,7 @@ from odd.packet import Arp, read_frame, read_packet
 
 DELAYED_MAX = 100_000  # answers waiting for their time
 SEEN_MAX = 400_000     # frames logged
+DRAIN_SECONDS = 5      # at the end, what has come already is still logged
 SOL_PACKET, PACKET_IGNORE_OUTGOING, ETH_P_ALL, SO_RCVBUFFORCE = 263, 23, 3, 33
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 FRAME_MIN = 14         # the kernel takes no frame without its Ethernet header
@@ -73,13 +74,22 @@ class World:
     def serve(self, ended):
         while not ended:
             due = self.waiting[0][0] - time.monotonic() if self.waiting else 0.1
-            if select.select([self.link.fd], [], [], min(max(due, 0), 0.1))[0]:
-                self.take(self.link.read(), time.monotonic())
+            self.read(min(max(due, 0), 0.1))
             while self.waiting and self.waiting[0][0] <= time.monotonic():
                 answer, probe = heapq.heappop(self.waiting)[2:]
                 self.send(answer, probe)
                 self.delayed.append({"t": time.monotonic(), "ip": probe.dst, "port": probe.dport,
                                      "counter": answer.counter})
+        stop = time.monotonic() + DRAIN_SECONDS
+        while self.read(0) and time.monotonic() < stop:
+            pass
+
+    def read(self, seconds):
+        """Takes one frame, if one comes in so long."""
+        if not select.select([self.link.fd], [], [], seconds)[0]:
+            return False
+        self.take(self.link.read(), time.monotonic())
+        return True
 
     def take(self, frame, now):
         """Logs what came and answers it as the case wants, in the order of the case's own times."""
