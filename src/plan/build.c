@@ -326,6 +326,8 @@ int plan_create(const struct plan_input *in, struct plan **out, struct error *e)
         r = run(&s);
     if (r == 0 && s.plan->size == 0)
         r = nothing_left(&s);
+    if (r == 0)
+        r = plan_make_guide(s.plan, e);
     array_deinit(&s.plain);
     array_deinit(&s.edges);
     array_deinit(&s.open_ports);

@@ -28,6 +28,7 @@ void plan_free(struct plan *p) {
     array_deinit(&p->set_of);
     array_deinit(&p->sets);
     array_deinit(&p->pool);
+    free(p->guide);
     free(p);
 }
 
@@ -63,6 +64,29 @@ int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct 
     return 0;
 }
 
+/* Bits that hold 0 .. n - 1. */
+static unsigned bits_of(uint64_t n) {
+    return n > 1 ? 64 - (unsigned)__builtin_clzll(n - 1) : 0;
+}
+
+int plan_make_guide(struct plan *p, struct error *e) {
+    unsigned size_bits = bits_of(p->size), parts_bits = bits_of(p->bases.n);
+    p->guide_shift = size_bits > parts_bits ? size_bits - parts_bits : 0;
+    size_t entries = ((p->size - 1) >> p->guide_shift) + 2;
+    p->guide = malloc(entries * sizeof *p->guide);
+    if (!p->guide)
+        return plan_no_room(e, -ENOMEM);
+    const uint64_t *base = p->bases.items;
+    uint32_t part = 0;
+    for (size_t i = 0; i + 1 < entries; i++) {
+        while (part + 1 < p->bases.n && base[part + 1] <= (uint64_t)i << p->guide_shift)
+            part++;
+        p->guide[i] = part;
+    }
+    p->guide[entries - 1] = (uint32_t)(p->bases.n - 1);
+    return 0;
+}
+
 uint64_t plan_size(const struct plan *p) {
     return p->size;
 }
@@ -86,10 +110,11 @@ static const struct slot_set *part_set(const struct plan *p, size_t part) {
 
 struct endpoint plan_at(const struct plan *p, uint64_t index) {
     const uint64_t *base = p->bases.items;
-    size_t part = 0;
-    for (size_t n = p->bases.n; n > 1;) {
+    const uint32_t *guide = p->guide + (index >> p->guide_shift);
+    size_t part = guide[0];
+    for (size_t n = guide[1] - part + 1; n > 1;) {
         size_t half = n / 2;
-        part = base[part + half] <= index ? part + half : part;
+        part += half * (base[part + half] <= index); /* no branch to guess */
         n -= half;
     }
     const struct slot_set *set = part_set(p, part);
@@ -106,7 +131,7 @@ static size_t find_part(const struct plan *p, addr_t a) {
     size_t part = 0;
     for (size_t n = p->ranges.n; n > 1;) {
         size_t half = n / 2;
-        part = ranges[part + half].lo <= a ? part + half : part;
+        part += half * (ranges[part + half].lo <= a);
         n -= half;
     }
     return p->ranges.n > 0 && ranges[part].lo <= a && a <= ranges[part].hi ? part : p->ranges.n;
@@ -116,7 +141,7 @@ size_t slots_find(const struct slot *slots, size_t n, struct slot s) {
     size_t at = 0;
     for (size_t left = n; left > 1;) {
         size_t half = left / 2;
-        at = slot_key(slots[at + half]) <= slot_key(s) ? at + half : at;
+        at += half * (slot_key(slots[at + half]) <= slot_key(s));
         left -= half;
     }
     return n > 0 && slot_key(slots[at]) == slot_key(s) ? at : n;
@@ -159,8 +184,6 @@ static int add_remainder(struct plan *to, const struct plan *p, size_t part, con
         ++*at;
     for (; *at < n && gone[*at] <= rest.hi; ++*at) {
         addr_t cut = gone[*at];
-        if (cut < rest.lo)
-            continue; /* named twice */
         if (cut > rest.lo) {
             int r = plan_add_part(to, (struct addr_range){rest.lo, cut - 1}, set, e);
             if (r < 0)
@@ -170,7 +193,7 @@ static int add_remainder(struct plan *to, const struct plan *p, size_t part, con
             ++*at;
             return 0;
         }
-        rest.lo = cut + 1;
+        rest.lo = cut + 1; /* where it already is when an address is named twice */
     }
     return plan_add_part(to, rest, set, e);
 }
@@ -191,6 +214,8 @@ int plan_without(const struct plan *p, const addr_t *gone, size_t n, struct plan
         r = add_remainder(narrow, p, part, gone, n, &at, e);
     if (r == 0 && narrow->size == 0)
         r = error_set(e, -EINVAL, "no address is left to scan");
+    if (r == 0)
+        r = plan_make_guide(narrow, e);
     if (r < 0) {
         plan_free(narrow);
         return r;

@@ -18,6 +18,8 @@ struct plan {
     struct array set_of; /* uint32_t: index in sets */
     struct array sets;   /* struct slot_set */
     struct array pool;   /* struct slot */
+    uint32_t *guide;     /* the part of every 2^guide_shift-th index, and the last part */
+    unsigned guide_shift;
     uint64_t size;
     addr_t addresses, special_removed;
 };
@@ -37,6 +39,10 @@ struct plan *plan_new(void); /* empty; NULL = no memory */
 /* Appends a range above all others, joining it to the last part where it continues it. -ERANGE when the plan would
  * pass 2^63 indices, -ENOMEM, -E2BIG; with a line. */
 int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct error *e);
+
+/* Makes the guide, when all parts are there: where the search for an index begins and ends, so that a plan of thousands
+ * of parts costs the transmitter few steps. -ENOMEM with a line. */
+int plan_make_guide(struct plan *p, struct error *e);
 
 /* The line for array_add()'s errno. */
 int plan_no_room(struct error *e, int code);
