@@ -1,6 +1,7 @@
 #include "space.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -10,13 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 
+__attribute__((format(printf, 2, 0))) static bool write_file(const char *path, const char *format, unsigned value) {
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return false;
+    bool fine = fprintf(f, format, value) > 0;
+    return fclose(f) == 0 && fine;
+}
+
+/* For a user who is not root: a user namespace in which they are, so that the commands that are run are so too. */
+static bool enter_as_user(void) {
+    unsigned uid = geteuid(), gid = getegid();
+    return unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 && write_file("/proc/self/setgroups", "deny", 0) &&
+           write_file("/proc/self/uid_map", "0 %u 1", uid) && write_file("/proc/self/gid_map", "0 %u 1", gid);
+}
+
 void space_enter(void) {
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
+    if (unshare(CLONE_NEWNET) < 0 && !enter_as_user()) {
         print_message("no network namespace may be made here: %s\n", strerror(errno));
         skip();
     }
@@ -35,6 +52,15 @@ bool space_try(const char *command) {
 void space_run(const char *command) {
     if (!space_try(command))
         fail_msg("failed: %s", command);
+}
+
+bool space_drop_capability(unsigned capability) {
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &head, sets) < 0)
+        return false;
+    sets[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
+    return syscall(SYS_capset, &head, sets) == 0;
 }
 
 int space_ifindex(const char *name) {
@@ -56,7 +82,8 @@ int space_socket(const char *ifname, bool receives) {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on), errno);
-    assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room), errno);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0) /* not in a user namespace */
+        assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), errno);
     assert_return_code(bind(fd, (const struct sockaddr *)&ll, sizeof ll), errno);
     return fd;
 }

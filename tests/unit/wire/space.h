@@ -20,6 +20,9 @@ void space_run(const char *command);
 /* The same, but false instead of a failure: for what not every kernel can do. */
 bool space_try(const char *command);
 
+/* Takes a capability (CAP_* of linux/capability.h) from this process. */
+bool space_drop_capability(unsigned capability);
+
 int space_ifindex(const char *name);
 addr_t space_addr(const char *text);
 

@@ -222,20 +222,11 @@ static void test_a_machine_without_ipv6(void **state) {
     assert_int_equal(held, EADDRINUSE);
 }
 
-static int drop_capability(unsigned capability) {
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
-    if (syscall(SYS_capget, &head, sets) < 0)
-        return -1;
-    sets[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
-    return (int)syscall(SYS_capset, &head, sets);
-}
-
 static void claim_low_port(int out) {
     struct error e = ERROR_INIT;
     struct claim c;
     uint16_t fine = 1;
-    if (drop_capability(CAP_NET_BIND_SERVICE) < 0 || claim_ports(1, 80, 0, &c, &e) != -EACCES ||
+    if (!space_drop_capability(CAP_NET_BIND_SERVICE) || claim_ports(1, 80, 0, &c, &e) != -EACCES ||
         strcmp(e.text, "this user may not use source port 80") != 0 || claim_ports(4, 0, 0, &c, &e) != 0 ||
         write(out, &fine, sizeof fine) != sizeof fine)
         _exit(1);
@@ -246,7 +237,7 @@ static void claim_without_admin(int out) {
     struct error e = ERROR_INIT;
     struct claim c;
     uint16_t fine = 1;
-    if (drop_capability(CAP_NET_ADMIN) < 0)
+    if (!space_drop_capability(CAP_NET_ADMIN))
         _exit(1);
     int r = claim_ports(1, 0, 0, &c, &e);
     if (r != 0 && (r != -EPERM || !strstr(e.text, "CAP_NET_ADMIN")))
