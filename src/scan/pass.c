@@ -51,7 +51,7 @@ int pass_create(struct scan *s, enum technique_id technique, struct pass **out, 
     p->shard = arp ? shard_of(total, 1, 1) : shard_of(total, s->config.shard, s->config.shards);
     if (!arp && s->config.sample > 0 && p->shard.end - p->shard.first > s->config.sample)
         p->shard.end = p->shard.first + s->config.sample;
-    unsigned retries = arp && s->config.retries > ARP_RETRIES ? ARP_RETRIES : s->config.retries;
+    unsigned retries = arp ? ARP_RETRIES : s->config.retries;
     int err = ledger_init(&p->ledger, p->shard.first, p->shard.end, retries, flight_of(s), arp ? 0 : LINGER_NS, e);
     if (err < 0) {
         free(p);

@@ -118,25 +118,35 @@ out:
     return err == -ENOMEM ? error_set(e, err, "no memory for neighbours") : err;
 }
 
-/* Gives each gateway's path its MAC. A silent gateway makes its targets unreachable. */
+/* The path of a gateway hop gets its MAC. false: the gateway did not answer, its targets are unreachable. */
+static bool gateway_resolve(struct scan *s, size_t hop) {
+    const uint8_t *mac = neighbours_find(&s->neighbours, s->routes.hops[hop].gateway);
+    if (mac != NULL)
+        memcpy(s->paths.paths[hop].probe.dest_mac, mac, MAC_LEN);
+    else
+        s->paths.paths[hop].kind = PATH_UNREACHABLE;
+    return mac != NULL;
+}
+
 int ways_resolve_gateways(struct scan *s, struct error *e) {
-    unsigned usable = 0;
+    size_t usable = 0;
     for (size_t h = 0; h < s->paths.n_paths; h++) {
-        struct path *path = &s->paths.paths[h];
-        if (gateway_wanted(s, h)) {
-            const uint8_t *mac = neighbours_find(&s->neighbours, s->routes.hops[h].gateway);
-            if (mac != NULL) {
-                memcpy(path->probe.dest_mac, mac, MAC_LEN);
-            } else {
-                char text[ADDR_STRLEN];
-                addr_format(s->routes.hops[h].gateway, text);
-                error_set(e, -EHOSTUNREACH, "the gateway %s on %s does not answer ARP", text, s->routes.hops[h].ifname);
-                scan_note(s, e->text);
-                path->kind = PATH_UNREACHABLE;
-                s->gateways_silent++;
-            }
+        const struct hop *hop = &s->routes.hops[h];
+        if (gateway_wanted(s, h) && !gateway_resolve(s, h)) {
+            char text[ADDR_STRLEN];
+            struct error silent;
+            error_set(&silent, 0, "the gateway %s on %s does not answer ARP", addr_format(hop->gateway, text),
+                      hop->ifname);
+            if (s->gateways_silent++ == 0)
+                *e = silent;
+            else
+                scan_note(s, silent.text);
         }
-        usable += path->kind != PATH_UNREACHABLE;
+        usable += s->paths.paths[h].kind != PATH_UNREACHABLE;
     }
-    return usable == 0 ? -EHOSTUNREACH : 0;
+    if (usable == 0)
+        return -EHOSTUNREACH; /* with the first silent gateway as its line */
+    if (s->gateways_silent > 0)
+        scan_note(s, e->text);
+    return 0;
 }
