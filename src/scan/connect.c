@@ -133,11 +133,12 @@ static bool attempt_finish(struct connects *c, struct attempt *a, int error, uin
     return true;
 }
 
-/* The kernel could not connect now. For want of descriptors or memory all wait until there is room; for want of a
- * source port only this endpoint does, and not for ever. */
+/* The kernel could not connect now. Where it had no socket to give, for want of descriptors or memory, all wait until
+ * there is room; for want of a source port only this endpoint does, and not for ever. */
 static void attempt_refused(struct connects *c, struct attempt *a, int error, uint64_t now_ns) {
+    bool no_socket = a->fd < 0;
     attempt_close(c, a);
-    if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
+    if (no_socket && (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)) {
         c->room_ns = now_ns + ROOM_NAP_MS * NS_PER_MS;
         if (c->open > 0)
             return;
