@@ -34,6 +34,8 @@ finish() {
 interrupted() {
     say "interrupted"
     failed=$((failed + 1))
+    # shellcheck disable=SC2046 # one word a process
+    kill $(jobs -p) 2>/dev/null
     finish
 }
 trap interrupted INT TERM
@@ -53,9 +55,9 @@ check() {
     return 1
 }
 
-# add NAME KIND FILE SECONDS: counts the cases of a finished runner.
+# add NAME KIND FILE: counts the cases of a finished runner.
 add() {
-    local name=$1 kind=$2 file=$3 took=$4 report counts p f s
+    local name=$1 kind=$2 file=$3 report counts p f s
     report=$(/usr/bin/python3 scripts/tally.py "$kind" "$file" 2>&1)
     counts=${report##*$'\n'}
     read -r p f s <<<"$counts"
@@ -65,7 +67,7 @@ add() {
     fi
     [ "$report" = "$counts" ] || say "${report%$'\n'*}"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-    say "$name: $p passed, $f failed, $s skipped ($took s)"
+    say "$name: $p passed, $f failed, $s skipped ($(cat "$file.seconds" 2>/dev/null || echo ?) s)"
 }
 
 configure_and_build() {
@@ -79,27 +81,57 @@ configure_and_build() {
     ninja -C "$dir" -j "$jobs"
 }
 
-# unit DIR: the unit tests and the replay of the fuzz targets' corpora.
-unit() {
+# Sanitizers keep what they find in files, so that no test can overlook it.
+found=$logs/sanitizer
+export ASAN_OPTIONS=log_path=$found:strict_string_checks=1:exitcode=99
+export UBSAN_OPTIONS=log_path=$found:print_stacktrace=1:halt_on_error=1:exitcode=99
+export TSAN_OPTIONS=log_path=$found:second_deadlock_stack=1:exitcode=99
+
+# gcc 12's thread sanitizer knows the address space of older kernels: with more random bits in mmap than it expects it
+# dies with "unexpected memory mapping". Without randomisation it runs everywhere.
+unrandomised() {
+    if setarch -R true 2>/dev/null; then
+        setarch -R "$@"
+    else
+        "$@"
+    fi
+}
+
+run_unit() {
     local dir=$1 start=$SECONDS
     rm -f "$dir/meson-logs/unit.json"
-    "${prefix[@]}" meson test -C "$dir" --no-rebuild --num-processes "$jobs" --logbase unit >"$logs/unit-$dir.log" 2>&1
-    add "unit tests, $dir" cmocka "$dir/meson-logs/unit.json" $((SECONDS - start))
+    unrandomised meson test -C "$dir" --no-rebuild --num-processes "$jobs" --logbase unit >"$logs/unit-$dir.log" 2>&1
+    echo $((SECONDS - start)) >"$dir/meson-logs/unit.json.seconds"
 }
 
-# lab DIR [PYTEST OPTION...]: the scans of tests/lab with this build's noctule; its own programs stay plain.
-lab() {
-    local dir=$1 start=$SECONDS xml=$logs/lab-$1.xml
-    shift
-    NOCTULE=$PWD/$dir/noctule NOCTULE_BUILD=$PWD/build "${prefix[@]}" /usr/bin/python3 -m pytest tests/lab \
-        -p no:cacheprovider --timeout=120 --junitxml="$xml" "$@" >"$logs/lab-$dir.log" 2>&1
-    add "lab, $dir" junit "$xml" $((SECONDS - start))
+# units DIR...: the unit tests of these builds and the replay of the fuzz targets' corpora, side by side.
+units() {
+    local dir
+    for dir in "$@"; do run_unit "$dir" & done
+    wait
+    for dir in "$@"; do add "unit tests, $dir" cmocka "$dir/meson-logs/unit.json"; done
 }
 
-# What the sanitizers found is kept in files, so that no test can overlook it.
+# The lab's scans with this build's noctule; the lab's own programs stay plain.
+run_lab() {
+    local dir=$1 start=$SECONDS only=()
+    [ "$dir" = build ] || only=(-m 'not plainonly')
+    NOCTULE=$PWD/$dir/noctule NOCTULE_BUILD=$PWD/build unrandomised /usr/bin/python3 -m pytest tests/lab \
+        -p no:cacheprovider --timeout=120 --junitxml="$logs/lab-$dir.xml" "${only[@]}" >"$logs/lab-$dir.log" 2>&1
+    echo $((SECONDS - start)) >"$logs/lab-$dir.xml.seconds"
+}
+
+# labs DIR...: tests/lab with these builds, side by side.
+labs() {
+    local dir
+    for dir in "$@"; do run_lab "$dir" & done
+    wait
+    for dir in "$@"; do add "lab, $dir" junit "$logs/lab-$dir.xml"; done
+}
+
 sanitizer_reports() {
     local report
-    for report in "$logs"/sanitizer.*; do
+    for report in "$found".*; do
         [ -e "$report" ] || continue
         failed=$((failed + 1))
         say "--- FAILED: a sanitizer's report, $report"
@@ -107,37 +139,19 @@ sanitizer_reports() {
     done
 }
 
-prefix=()
-
-plain() {
+build_plain() {
     check style scripts/check-style.sh
     check build configure_and_build build gcc || finish
 }
 
-sanitized() {
-    local options="log_path=$logs/sanitizer"
-    export ASAN_OPTIONS="$options:detect_stack_use_after_return=1:strict_string_checks=1:exitcode=99"
-    export UBSAN_OPTIONS="$options:print_stacktrace=1:halt_on_error=1:exitcode=99"
-    export TSAN_OPTIONS="$options:second_deadlock_stack=1:exitcode=99"
-
-    # Warnings are errors in the plain builds; instrumented code makes gcc warn of what is not there.
+# Warnings are errors in the plain builds; instrumented code makes gcc warn of what is not there.
+build_sanitized() {
     local common=(-Db_lundef=false -Dwerror=false)
-
-    if check build-asan configure_and_build build-asan gcc -Db_sanitize=address,undefined "${common[@]}"; then
-        unit build-asan
-        lab build-asan -m 'not plainonly'
-    fi
-    if check build-tsan configure_and_build build-tsan gcc -Db_sanitize=thread "${common[@]}"; then
-        # gcc 12's thread sanitizer knows the address space of older kernels: with more random bits in mmap than it
-        # expects it dies with "unexpected memory mapping". Without randomisation it runs everywhere.
-        if setarch -R true 2>/dev/null; then
-            prefix=(setarch -R)
-        fi
-        unit build-tsan
-        lab build-tsan -m 'not plainonly'
-        prefix=()
-    fi
-    sanitizer_reports
+    sanitized=()
+    check build-asan configure_and_build build-asan gcc -Db_sanitize=address,undefined "${common[@]}" &&
+        sanitized+=(build-asan)
+    check build-tsan configure_and_build build-tsan gcc -Db_sanitize=thread "${common[@]}" &&
+        sanitized+=(build-tsan)
 }
 
 if [ "$(id -u)" -ne 0 ] && [ "$mode" != quick ]; then
@@ -148,19 +162,24 @@ fi
 
 case $mode in
 quick)
-    plain
-    unit build
+    build_plain
+    units build
     ;;
 sanitize)
-    check build configure_and_build build gcc || finish
-    sanitized
+    build_plain
+    build_sanitized
+    units "${sanitized[@]}"
+    labs "${sanitized[@]}"
+    sanitizer_reports
     ;;
 all)
-    plain
+    build_plain
     check build-clang configure_and_build build-clang clang
-    unit build
-    lab build
-    sanitized
+    build_sanitized
+    units build "${sanitized[@]}"
+    labs build # alone: some of it asserts times
+    labs "${sanitized[@]}"
+    sanitizer_reports
     ;;
 *)
     say "test.sh: no such mode: '$mode' (all, quick, sanitize)"
