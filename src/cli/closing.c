@@ -60,7 +60,9 @@ static void say_losses(struct console *c, const struct summary *sum) {
     if (sum->ring_dropped)
         put_count(&l, "", sum->ring_dropped, "replies by the full receive ring");
     if (sum->interface_dropped)
-        put_count(&l, l.n ? ", " : "", sum->interface_dropped, "frames by the interface (for all programs)");
+        put_count(&l, l.n ? ", " : "", sum->interface_dropped, "received frames by the interface (of all programs)");
+    if (sum->interface_tx_dropped)
+        put_count(&l, l.n ? ", " : "", sum->interface_tx_dropped, "frames to send by the interface (of all programs)");
     if (sum->send_refused) {
         put_count(&l, l.n ? ", " : "", sum->send_refused, "probes refused by the kernel");
         if (sum->last_send_error)

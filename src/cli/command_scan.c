@@ -123,37 +123,35 @@ static bool lacks_privilege(int code) {
     return code == -EPERM || code == -EACCES;
 }
 
-/* Without the privilege for raw packets: the way out that needs none, unless the user asked for what only raw packets
- * can do. */
-static int fall_back(struct run *r, int code, struct error *e) {
+/* Without the privilege for raw packets: 0 when the user named nothing that only raw packets can do, so that connecting
+ * is a way out; else an error. */
+static int may_connect(struct run *r, int code, struct error *e) {
     const struct settings *s = &r->settings;
     const struct option *raw = settings_raw_option(s);
     if (s->syn || raw)
-        return error_set(e, code, "%s%s needs the capability CAP_NET_RAW: use sudo, or once \"setcap cap_net_raw+ep\" on "
-                         "this program%s", s->syn ? "-sS" : "--", s->syn ? "" : raw->name,
-                         raw ? "" : ", or scan with -sT");
-    console_note(&r->console, "no privilege for raw packets (CAP_NET_RAW): connecting instead, which is slower (-sT)");
-    r->scanned = true;
-    return scan_connect(&r->config, 0, &r->sum, e);
+        return error_set(e, code, "%s%s needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN: use sudo, or once "
+                         "\"setcap cap_net_raw,cap_net_admin+ep\" on this program%s",
+                         s->syn ? "-sS" : "--", s->syn ? "" : raw->name, raw ? "" : ", or scan with -sT");
+    console_note(&r->console,
+                 "no privilege for raw packets (CAP_NET_RAW, CAP_NET_ADMIN): connecting instead, which is slower (-sT)");
+    return 0;
 }
 
-/* The scan itself. r->scanned says whether it came about. */
-static int run_scan(struct run *r, struct error *e) {
-    struct scan *scan = NULL;
-    if (r->settings.connect) {
-        r->scanned = true;
-        return scan_connect(&r->config, 0, &r->sum, e);
-    }
-    int code = scan_create(&r->config, &scan, e);
-    if (lacks_privilege(code))
-        return fall_back(r, code, e);
-    if (code < 0)
-        return code;
-    watch_scan(&r->watch, scan);
+/* Routes, ports and sockets of a raw scan; *scan stays NULL where connections are made instead. */
+static int prepare_scan(struct run *r, struct scan **scan, struct error *e) {
+    if (r->settings.connect)
+        return 0;
+    int code = scan_create(&r->config, scan, e);
+    return lacks_privilege(code) ? may_connect(r, code, e) : code;
+}
+
+static int run_scan(struct run *r, struct scan *scan, struct error *e) {
     r->scanned = true;
-    code = scan_run(scan, &r->sum, e);
+    if (!scan)
+        return scan_connect(&r->config, 0, &r->sum, e);
+    watch_scan(&r->watch, scan);
+    int code = scan_run(scan, r->report, &r->sum, e);
     watch_scan(&r->watch, NULL);
-    scan_free(scan);
     return code;
 }
 
@@ -188,13 +186,15 @@ static int close_report(struct run *r, int code, struct error *e) {
 
 static int scan_and_report(struct run *r) {
     struct error e = ERROR_INIT;
+    struct scan *scan = NULL;
     int code = watch_start(&r->watch, &r->console, &e);
-    bool reporting = code == 0 && (code = open_report(r, &e)) == 0;
-    if (reporting) {
-        code = run_scan(r, &e);
+    /* Outputs are opened last: a scan that cannot start leaves the results of an earlier one alone. */
+    if (code == 0 && (code = prepare_scan(r, &scan, &e)) == 0 && (code = open_report(r, &e)) == 0) {
+        code = run_scan(r, scan, &e);
         fill_summary(r);
         code = close_report(r, code, &e);
     }
+    scan_free(scan);
     watch_stop(&r->watch);
     if (r->scanned)
         closing_words(&r->console, &r->sum, r->settings.verbose > 0);

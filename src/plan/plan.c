@@ -43,7 +43,7 @@ int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct 
     addr_t last = range.hi - range.lo; /* the count itself may be 2^128 */
     uint64_t room = (ORDER_MAX - p->size) / slots->n;
     if (last >= room)
-        return error_set(e, -ERANGE, "the plan has more than 2^63 probes: scan a part of it with --sample");
+        return error_set(e, -ERANGE, "the plan has more than 2^63 probes: scan it in parts");
     uint64_t count = (uint64_t)last + 1, base = p->size;
     p->size += count * slots->n;
     p->addresses += count;
@@ -157,69 +157,4 @@ uint64_t plan_find(const struct plan *p, const struct endpoint *ep) {
         return PLAN_NONE;
     uint64_t nth = (uint64_t)(ep->addr - ((const struct addr_range *)p->ranges.items)[part].lo);
     return ((const uint64_t *)p->bases.items)[part] + nth * set->n + slot;
-}
-
-bool plan_has_addr(const struct plan *p, addr_t a) {
-    return find_part(p, a) < p->ranges.n;
-}
-
-/* Appends to `to` the n items of `from`, an array of the same item type. */
-static int copy_items(struct array *to, const struct array *from) {
-    for (size_t i = 0; i < from->n; i++) {
-        void *item = array_add(to);
-        if (!item)
-            return -errno;
-        memcpy(item, (const char *)from->items + i * from->item_size, from->item_size);
-    }
-    return 0;
-}
-
-/* Appends what is left of part `part` of p without the addresses gone[*at], gone[*at + 1] ... as far as they lie in
- * it; moves *at behind them. */
-static int add_remainder(struct plan *to, const struct plan *p, size_t part, const addr_t *gone, size_t n, size_t *at,
-                         struct error *e) {
-    struct addr_range rest = ((const struct addr_range *)p->ranges.items)[part];
-    uint32_t set = ((const uint32_t *)p->set_of.items)[part];
-    while (*at < n && gone[*at] < rest.lo)
-        ++*at;
-    for (; *at < n && gone[*at] <= rest.hi; ++*at) {
-        addr_t cut = gone[*at];
-        if (cut > rest.lo) {
-            int r = plan_add_part(to, (struct addr_range){rest.lo, cut - 1}, set, e);
-            if (r < 0)
-                return r;
-        }
-        if (cut == rest.hi) {
-            ++*at;
-            return 0;
-        }
-        rest.lo = cut + 1; /* where it already is when an address is named twice */
-    }
-    return plan_add_part(to, rest, set, e);
-}
-
-int plan_without(const struct plan *p, const addr_t *gone, size_t n, struct plan **out, struct error *e) {
-    struct plan *narrow = plan_new();
-    if (!narrow)
-        return plan_no_room(e, -ENOMEM);
-    int r = copy_items(&narrow->sets, &p->sets);
-    if (r == 0)
-        r = copy_items(&narrow->pool, &p->pool);
-    if (r < 0) {
-        plan_free(narrow);
-        return plan_no_room(e, r);
-    }
-    narrow->special_removed = p->special_removed;
-    for (size_t part = 0, at = 0; part < p->ranges.n && r == 0; part++)
-        r = add_remainder(narrow, p, part, gone, n, &at, e);
-    if (r == 0 && narrow->size == 0)
-        r = error_set(e, -EINVAL, "no address is left to scan");
-    if (r == 0)
-        r = plan_make_guide(narrow, e);
-    if (r < 0) {
-        plan_free(narrow);
-        return r;
-    }
-    *out = narrow;
-    return 0;
 }

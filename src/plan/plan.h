@@ -39,7 +39,7 @@ struct plan_input {
 struct plan; /* opaque */
 
 /* Builds a plan. Special-use ranges are taken out of any target that is wider than the range. Errors: -EINVAL when
- * nothing is left, -ERANGE when N would exceed 2^63 (the line names --sample as the way), -ENOMEM. */
+ * nothing is left, -ERANGE when N would exceed 2^63, -ENOMEM. */
 int plan_create(const struct plan_input *in, struct plan **out, struct error *e);
 void plan_free(struct plan *p); /* NULL is fine */
 
@@ -54,13 +54,7 @@ struct endpoint plan_at(const struct plan *p, uint64_t index);
 #define PLAN_NONE UINT64_MAX
 uint64_t plan_find(const struct plan *p, const struct endpoint *ep);
 
-/* Is any slot of this address in the plan? (for ICMP errors and ARP) */
-bool plan_has_addr(const struct plan *p, addr_t a);
-
 /* The plan's address ranges, ascending and disjoint, for routing. *n receives their number. */
 const struct addr_range *plan_ranges(const struct plan *p, size_t *n);
-
-/* A plan without the given addresses (sorted ascending, n of them): how a pass narrows the next one. */
-int plan_without(const struct plan *p, const addr_t *gone, size_t n, struct plan **out, struct error *e);
 
 #endif

@@ -101,6 +101,7 @@ static void write_losses(struct writer *w, const struct summary *sum) {
     write_u64(w, "},\"drops\":{\"send_refused\":", sum->send_refused);
     write_u64(w, ",\"ring_dropped\":", sum->ring_dropped);
     write_u64(w, ",\"interface_dropped\":", sum->interface_dropped);
+    write_u64(w, ",\"interface_tx_dropped\":", sum->interface_tx_dropped);
     write_text(w, "}");
     if (error)
         write_string(w, ",\"last_send_error\":", error);

@@ -37,7 +37,8 @@ struct summary {
     uint64_t own_ports;          /* endpoints settled because they are our own claimed ports */
     uint64_t unreachable;        /* endpoints without a route */
     uint64_t ignored[IGNORED_COUNT];
-    uint64_t send_refused, ring_dropped, interface_dropped; /* local loss */
+    uint64_t send_refused, ring_dropped; /* local loss */
+    uint64_t interface_dropped, interface_tx_dropped; /* of the scan's interfaces, by whomever caused */
     int last_send_error;
     uint64_t sink_waits_ns;      /* time the transmitter stood still for slow sinks */
     uint64_t window_waits_ns;    /* time it stood still because the ledger's window was full */

@@ -21,21 +21,24 @@ uint64_t scan_transmitted(const struct scan *s) {
     return sent;
 }
 
+void summary_heard(struct summary *sum, const struct counters *c) {
+    for (unsigned i = 0; i < IGNORED_COUNT; i++)
+        sum->ignored[i] += counted(&c->ignored[i]);
+    sum->received += counted(&c->received);
+    sum->duplicates += counted(&c->duplicates);
+    sum->late += counted(&c->late);
+}
+
 void summary_counters(struct summary *sum, const struct counters *c, enum technique_id technique) {
     for (unsigned i = 0; i < SUMMARY_TRIES_MAX; i++) {
         sum->sent_at_try[i] = counted(&c->sent_at_try[i]);
         sum->answered_at_try[i] = counted(&c->answered_at_try[i]);
         sum->finals += sum->answered_at_try[i];
     }
-    for (unsigned i = 0; i < IGNORED_COUNT; i++)
-        sum->ignored[i] = counted(&c->ignored[i]);
     for (unsigned i = 0; i < STATE_COUNT; i++)
         sum->states[i] = counted(&c->first_by_state[i]);
     sum->answered_unknown_try = counted(&c->answered_unknown_try);
     sum->resets_sent = counted(&c->resets);
-    sum->received = counted(&c->received);
-    sum->duplicates = counted(&c->duplicates);
-    sum->late = counted(&c->late);
     sum->late_open = counted(&c->late_open);
     sum->revised = counted(&c->revised);
     sum->own_ports = counted(&c->settled_closed);
@@ -63,8 +66,10 @@ void summary_wires(struct summary *sum, const struct scan *s) {
             sum->ring_dropped += st.ring_dropped;
             if (st.last_send_error != 0)
                 sum->last_send_error = st.last_send_error;
-            if (k == 1) /* both handles read the same interface's counter */
+            if (k == 1) { /* both handles read the same interface's counters */
                 sum->interface_dropped += st.interface_dropped;
+                sum->interface_tx_dropped += st.interface_tx_dropped;
+            }
         }
     }
 }

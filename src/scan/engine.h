@@ -117,6 +117,7 @@ int ways_resolve_gateways(struct scan *s, struct error *e);
 
 /* account.c */
 void summary_begin(struct summary *sum, const struct scan *s);
+void summary_heard(struct summary *sum, const struct counters *c); /* what came in: of every pass */
 void summary_counters(struct summary *sum, const struct counters *c, enum technique_id technique);
 void summary_wires(struct summary *sum, const struct scan *s);
 uint64_t scan_transmitted(const struct scan *s); /* frames that the transmit handles have sent so far */

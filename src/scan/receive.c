@@ -62,8 +62,10 @@ static void ignore(struct pass *p, enum ignored why) {
 
 /* A timed probe's answer is a sample only within its try's timeout: a target repeats its SYN-ACK after 1 and 3 s. */
 static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t arrived_ns) {
-    if (tried < 0)
+    if (tried < 0 && p->technique != TECHNIQUE_ARP)
         return 0;
+    if (tried < 0)
+        tried = 0; /* see is_timed() in transmit.c */
     uint64_t sent = rtt_table_take(&p->scan->timed, position, (unsigned)tried);
     if (sent == 0 || arrived_ns <= sent)
         return 0;
@@ -187,6 +189,10 @@ static void frame_read(struct receiver *x, unsigned wire, const struct frame *f)
         ignore(p, IGNORED_UNSENT);
         return;
     }
+    if (p->technique == TECHNIQUE_ARP && path_find(p->paths, r.source)->probe.source != r.dest) {
+        ignore(p, IGNORED_WRONG_ADDRESS); /* an announcement, not an answer to us */
+        return;
+    }
     if (a.verdict.state == STATE_UNKNOWN) { /* a bare SYN: only the ACK of our SYN-ACK can prove it */
         struct frame *out = reset_slot(x, wire);
         out->len = out->wire_len = (uint32_t)probe_build_syn_ack(&s->probe, link, &r, out->data);
@@ -244,7 +250,7 @@ static void drops_read(struct receiver *x, uint64_t now_ns) {
     for (unsigned w = 0; w < s->n_wires; w++) {
         struct wire_stats st;
         s->wires[w].receive->ops->stats(s->wires[w].receive, &st);
-        drops += st.ring_dropped + st.interface_dropped;
+        drops += st.ring_dropped + st.interface_dropped + st.interface_tx_dropped;
     }
     atomic_store_explicit(&x->pass->counters.drops, drops, memory_order_relaxed);
     x->drops_read_ns = now_ns;

@@ -27,7 +27,7 @@ void rtt_sample(struct rtt *r, uint64_t rtt_ns) {
 }
 
 static unsigned slot_of(uint64_t position) {
-    return (unsigned)((position * UINT64_C(0x9e3779b97f4a7c15)) >> 52); /* Fibonacci hashing: the top 12 bits */
+    return (unsigned)((position * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - RTT_TABLE_BITS)); /* Fibonacci hashing */
 }
 
 static uint64_t tag_of(uint64_t position, unsigned tried) {

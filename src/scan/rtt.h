@@ -23,7 +23,8 @@ void rtt_sample(struct rtt *r, uint64_t rtt_ns);
 
 /* The timed probes: a direct-mapped table by position, written by the transmitter and read by the receiver. A newer
  * probe takes the place of an older one. */
-#define RTT_TABLE_SIZE 4096u
+#define RTT_TABLE_BITS 14u
+#define RTT_TABLE_SIZE (1u << RTT_TABLE_BITS)
 
 struct rtt_table {
     struct {

@@ -149,6 +149,7 @@ static int neighbours_resolve(struct scan *s, struct summary *sum, struct error 
     if (err < 0)
         return err;
     err = pass_run(s, p, e);
+    summary_heard(sum, &p->counters);
     sum->ended = atomic_load(&p->ended);
     pass_free(p);
     neighbours_sort(&s->neighbours);
@@ -175,13 +176,15 @@ static int ports_run(struct scan *s, struct summary *sum, struct error *e) {
         return err;
     timeouts_start(s);
     err = pass_run(s, p, e);
+    summary_heard(sum, &p->counters);
     summary_counters(sum, &p->counters, p->technique);
     sum->ended = atomic_load(&p->ended);
     pass_free(p);
     return err;
 }
 
-int scan_run(struct scan *s, struct summary *sum, struct error *e) {
+int scan_run(struct scan *s, struct report *report, struct summary *sum, struct error *e) {
+    s->config.report = report;
     s->started_ns = clock_mono_ns();
     summary_begin(sum, s);
     int err = neighbours_resolve(s, sum, e);

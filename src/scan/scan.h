@@ -34,7 +34,8 @@ struct scan_config {
     bool no_reset;                /* --no-reset */
     uint64_t max_runtime_ns;      /* 0 = none */
     uint16_t show;                /* bit 1 << enum state: silence is listed only where asked */
-    struct report *report;        /* findings go here: queue 0 from the receive thread, 1 from the transmit thread */
+    struct report *report;        /* findings go here: queue 0 from the receive thread, 1 from the transmit thread;
+                                   * scan_create() needs none yet, scan_run() is given its own */
     const struct wire_ops *wire_ops; /* NULL: AF_PACKET */
     const char *pcap_path;        /* or NULL */
     void (*trace)(void *ctx, bool sent, const char *line); /* --packet-trace; called from two threads; or NULL */
@@ -58,7 +59,7 @@ struct scan; /* opaque */
 /* Finds routes, opens wires, claims ports. Nothing is sent yet. -EPERM/-EACCES when the privilege is missing. */
 int scan_create(const struct scan_config *config, struct scan **out, struct error *e);
 /* Runs to the end (blocking). Returns 0, or a negative errno with a line; *sum is filled in either case. */
-int scan_run(struct scan *s, struct summary *sum, struct error *e);
+int scan_run(struct scan *s, struct report *report, struct summary *sum, struct error *e);
 void scan_progress(struct scan *s, struct scan_progress *out);
 void scan_free(struct scan *s);
 

@@ -27,8 +27,9 @@ struct transmitter {
     uint64_t bits;         /* their size on the wire */
     uint64_t cost;         /* units one frame costs: 1, or the wire bits of a probe */
     unsigned batch;        /* frames a batch should hold */
-    uint64_t sample_every; /* one probe in so many is timed */
+    uint64_t sample_every; /* one probe in so many is timed ... */
     uint64_t until_sample;
+    uint64_t all_timed;    /* ... after the first so many, so that a small scan with few answers still learns */
     uint64_t last_sent_ns;
     struct {
         uint64_t position;
@@ -68,6 +69,21 @@ static void finding_push(struct transmitter *t, const struct endpoint *ep, struc
                         .technique = ep->slot.technique, .state = (uint8_t)v.state, .reason = (uint8_t)v.reason,
                         .tried = -1};
     report_push(c->report, 1, &f);
+}
+
+static bool is_timed(struct transmitter *t, const struct ledger_work *work) {
+    if (t->all_timed > 0) {
+        t->all_timed--;
+        return true;
+    }
+    /* An ARP answer does not tell its try; a re-probe takes the place of the first try's entry, so that only answers to
+     * a first try that was not repeated are samples (Karn's rule). */
+    if (t->pass->technique == TECHNIQUE_ARP && work->tried > 0)
+        return true;
+    if (t->until_sample-- > 0)
+        return false;
+    t->until_sample = t->sample_every - 1;
+    return true;
 }
 
 /* Builds one probe into the box of its wire. false: this endpoint needs no probe, and is settled. */
@@ -114,8 +130,7 @@ static bool probe_one(struct transmitter *t, const struct ledger_work *work) {
     t->built++;
     t->bits += probe_wire_bits(probe->link, f->len);
     count(&p->counters.sent_at_try[work->tried], 1);
-    if (t->until_sample-- == 0) {
-        t->until_sample = t->sample_every - 1;
+    if (is_timed(t, work)) {
         t->samples[t->n_samples].position = work->position;
         t->samples[t->n_samples++].tried = work->tried;
     }
@@ -250,6 +265,7 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
         t->batch = 1;
     uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
     t->sample_every = pps / RTT_TABLE_SIZE + 1;
+    t->all_timed = RTT_TABLE_SIZE;
     t->last_sent_ns = clock_mono_ns();
 }
 

@@ -8,8 +8,10 @@
 
 #include "wire/wire.h"
 
-#define RING_BLOCK_BYTES (256u << 10) /* holds the longest frame there is, and some 1,500 short ones */
-#define RING_RETIRE_MS 1u             /* a block that is not full is handed over after so long */
+/* Small blocks: at low rates each millisecond's few frames take up one, so the number of blocks is also the number of
+ * milliseconds that the ring holds out while nobody reads (16 MB: 4 s). A longer frame than a block is cut. */
+#define RING_BLOCK_BYTES (4u << 10) /* some 28 short frames; a whole number of pages */
+#define RING_RETIRE_MS 1u           /* a block that is not full is handed over after so long */
 
 struct ring {
     uint8_t *map;

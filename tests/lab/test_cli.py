@@ -371,6 +371,14 @@ def test_without_privilege_what_was_asked_for_is_refused(place, tmp_path, words)
     assert packets(place) == before
 
 
+def test_a_scan_that_cannot_start_leaves_earlier_results_alone(place, tmp_path):
+    earlier = tmp_path / "earlier.jsonl"
+    earlier.write_text("kept\n")
+    done = place.run("setpriv", "--bounding-set", "-net_raw,-net_admin", netlab.NOCTULE, TARGET, "-p1", "-sS", "-o",
+                     earlier, check=False)
+    assert done.returncode == 2 and earlier.read_text() == "kept\n"
+
+
 # What a person sees.
 
 def on_terminal(place, *words):

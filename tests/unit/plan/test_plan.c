@@ -40,7 +40,6 @@ static void check_plan(const struct plan *p, const struct naive_input *n, const 
     check_ranges(p);
     uint64_t next = 0;
     for (unsigned i = 0; i < n->width; i++) {
-        bool any = false;
         for (unsigned s = 0; s < NAIVE_SLOTS; s++) {
             struct endpoint ep = {n->base + i, naive_slot(s)};
             uint64_t index = plan_find(p, &ep);
@@ -50,45 +49,14 @@ static void check_plan(const struct plan *p, const struct naive_input *n, const 
             struct endpoint back = plan_at(p, index);
             assert_true(back.addr == ep.addr && back.slot.port == ep.slot.port);
             assert_true(back.slot.technique == ep.slot.technique && back.slot.payload == ep.slot.payload);
-            any = true;
             next++;
         }
-        assert_true(plan_has_addr(p, n->base + i) == any);
     }
     assert_int_equal(next, want->size);
-    assert_false(plan_has_addr(p, n->base - 1) || plan_has_addr(p, n->base + n->width));
-}
-
-/* Takes random addresses of the window, and some outside, out of the plan. */
-static void check_without(const struct plan *p, const struct naive_input *n, struct naive *want, uint64_t *random) {
-    addr_t gone[2 * NAIVE_WINDOW];
-    size_t n_gone = 0;
-    unsigned share = (unsigned)(random_splitmix(random) % 5);
-    struct plan *narrow = NULL;
-    struct error e = ERROR_INIT;
-    for (unsigned i = 0; i < n->width; i++) {
-        if (random_splitmix(random) % 4 >= share)
-            continue;
-        gone[n_gone++] = n->base + i;
-        if (random_splitmix(random) % 8 == 0)
-            gone[n_gone++] = n->base + i; /* named twice */
-        for (unsigned s = 0; s < NAIVE_SLOTS; s++) {
-            want->size -= want->has[i][s];
-            want->has[i][s] = false;
-        }
+    for (unsigned s = 0; s < NAIVE_SLOTS; s++) {
+        assert_int_equal(plan_find(p, &(struct endpoint){n->base - 1, naive_slot(s)}), PLAN_NONE);
+        assert_int_equal(plan_find(p, &(struct endpoint){n->base + n->width, naive_slot(s)}), PLAN_NONE);
     }
-    want->addresses = 0;
-    for (unsigned i = 0; i < n->width; i++)
-        want->addresses += memchr(want->has[i], true, NAIVE_SLOTS) != NULL;
-    int r = plan_without(p, gone, n_gone, &narrow, &e);
-    if (want->size == 0) {
-        assert_int_equal(r, -EINVAL);
-        assert_string_not_equal(e.text, "");
-        return;
-    }
-    assert_int_equal(r, 0);
-    check_plan(narrow, n, want);
-    plan_free(narrow);
 }
 
 static void test_random_plans_against_naive(void **state) {
@@ -110,7 +78,6 @@ static void test_random_plans_against_naive(void **state) {
             assert_int_equal(r, 0);
             check_plan(p, &n, want);
             assert_true(plan_special_removed(p) == want->special_removed);
-            check_without(p, &n, want, &random);
             plan_free(p);
             built++;
         }
@@ -238,7 +205,7 @@ static void test_up_to_2_63(void **state) {
 
     in.n_slots = 3;
     assert_int_equal(plan_create(&in, &p, &e), -ERANGE);
-    assert_non_null(strstr(e.text, "--sample"));
+    assert_non_null(strstr(e.text, "2^63"));
     in.n_slots = 2;
     t.range.hi++;
     assert_int_equal(plan_create(&in, &p, &e), -ERANGE);

@@ -166,7 +166,7 @@ static struct summary odd_summary(const char *const *argv, int argc) {
                         .duration_ns = 4, .ended = "max-runtime", .planned = 5, .finals = 6, .addresses = 7,
                         .hosts_down = 8, .sent = 9, .answered_unknown_try = 10, .resets_sent = 11, .arp_sent = 12,
                         .received = 13, .duplicates = 14, .late = 15, .late_open = 16, .revised = 17, .own_ports = 18,
-                        .unreachable = 19, .send_refused = 20, .ring_dropped = 21, .interface_dropped = 22,
+                        .unreachable = 19, .send_refused = 20, .ring_dropped = 21, .interface_dropped = 22, .interface_tx_dropped = 23,
                         .last_send_error = ENOBUFS, .sink_waits_ns = 23, .window_waits_ns = 24, .rto_ns = 25,
                         .srtt_ns = 26, .rate_milli_pps = 27500, .bandwidth_bps = 28, .batch = 29, .retries = 2,
                         .wire = "packet", .interface = "eth0"};
@@ -221,6 +221,7 @@ static void the_summary_says_all(void **state) {
     check_number(drops, "send_refused", 20);
     check_number(drops, "ring_dropped", 21);
     check_number(drops, "interface_dropped", 22);
+    check_number(drops, "interface_tx_dropped", 23);
     assert_string_equal(json_string_value(json_object_get(read, "last_send_error")), "ENOBUFS");
     assert_true(json_number_value(json_object_get(read, "rate")) == 27.5);
     assert_string_equal(json_string_value(json_object_get(read, "version")), "0.1.0");

@@ -215,7 +215,7 @@ static struct run run_scan(unsigned hosts, struct scan_config config) {
     config.rate_milli_pps = config.rate_milli_pps != 0 ? config.rate_milli_pps : UINT64_C(200000) * 1000;
     struct scan *scan;
     assert_int_equal(scan_create(&config, &scan, &r.error), 0);
-    r.result = scan_run(scan, &r.sum, &r.error);
+    r.result = scan_run(scan, config.report, &r.sum, &r.error);
     scan_free(scan);
     assert_int_equal(report_finish(config.report, &r.sum, &r.error), 0);
     plan_free(plan);
