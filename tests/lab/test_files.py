@@ -65,6 +65,21 @@ def test_many_findings_in_several_files_at_once(hosts, tmp_path):
     assert {(address, int(port)): state for address, port, state in told} == named and len(told) == MANY_COUNT
 
 
+@pytest.mark.plainonly
+def test_a_million_findings(hosts, tmp_path):
+    """All ports of sixteen addresses of the machine itself: each once, and every line whole."""
+    results = tmp_path / "results.jsonl"
+    hosts[0].run(netlab.NOCTULE, "127.0.0.0/28", "-p-", "--show", "all", "-o", results, timeout=110)
+    named = set()
+    with open(results, encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if "type" not in record:
+                named.add((record["ip"], record["port"]))
+    assert len(named) == record["planned"] == record["finals"] == 16 * 65535
+    assert record["type"] == "summary" and record["states"]["closed"] == len(named)
+
+
 # How the scan ends.
 
 def interrupt(hosts, results, number):
