@@ -11,9 +11,11 @@ unsigned pace_allow(struct pace *p, uint64_t now_ns, uint64_t cost, unsigned max
     if (p->period == 0)
         return max;
     pace_time now = (pace_time)now_ns << PACE_SHIFT;
-    pace_time oldest = now_ns > PACE_CREDIT_NS ? (pace_time)(now_ns - PACE_CREDIT_NS) << PACE_SHIFT : 0;
-    if (p->next < oldest)
-        p->next = oldest;
+    pace_time credit = (pace_time)PACE_CREDIT_NS << PACE_SHIFT;
+    if (credit < p->period * cost) /* one frame that left late does not put off all that follow */
+        credit = p->period * cost;
+    if (now > credit && p->next < now - credit)
+        p->next = now - credit;
     if (p->next > now)
         return 0;
     pace_time frames = (now - p->next) / (p->period * cost) + 1;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PACE_CREDIT_NS UINT64_C(5000000) /* what a thread that was held up may catch up with: 5 ms */
+#define PACE_CREDIT_NS UINT64_C(5000000) /* what a thread that was held up may catch up with: 5 ms, or one frame */
 
 __extension__ typedef unsigned __int128 pace_time; /* ns x 2^32, so that 10 ns periods keep 10 digits */
 

@@ -46,6 +46,22 @@ static void a_pause_gives_little_credit(void **state) {
     assert_int_equal(pace_allow(&p, 10 * NS_PER_SEC, 1, 1000), 0);
 }
 
+/* A thread that wakes 20 ms late each time still keeps ten packets a second. */
+static void late_frames_do_not_add_up(void **state) {
+    (void)state;
+    struct pace p;
+    uint64_t now = NS_PER_SEC, sent = 0;
+    pace_init(&p, 10000, now);
+    for (unsigned i = 0; i < 100; i++) {
+        now = (pace_when(&p, 1, 1) > now ? pace_when(&p, 1, 1) : now) + 20 * NS_PER_MS;
+        unsigned n = pace_allow(&p, now, 1, 1);
+        pace_spend(&p, n);
+        sent += n;
+    }
+    assert_int_equal(sent, 100);
+    assert_in_range(now - NS_PER_SEC, 9900 * NS_PER_MS, 9940 * NS_PER_MS);
+}
+
 static void when_and_allow_agree(void **state) {
     (void)state;
     uint64_t seed = 7;
@@ -75,6 +91,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_are_exact),
         cmocka_unit_test(a_pause_gives_little_credit),
+        cmocka_unit_test(late_frames_do_not_add_up),
         cmocka_unit_test(when_and_allow_agree),
         cmocka_unit_test(no_cap_allows_all),
     };
