@@ -59,26 +59,8 @@ static enum ignored judge_tcp(const struct probe_config *c, const struct reply *
     return IGNORED_NOT;
 }
 
-/* RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1: the codes that say why our probe did not arrive. */
-static enum reason icmp_reason(uint8_t type, uint8_t code) {
-    static const uint8_t unreachable[] = {
-        [0] = REASON_NET_UNREACH,
-        [1] = REASON_HOST_UNREACH,
-        [2] = REASON_PROTO_UNREACH,
-        [3] = REASON_PORT_UNREACH,
-        [9] = REASON_NET_PROHIBITED,
-        [10] = REASON_HOST_PROHIBITED,
-        [13] = REASON_ADMIN_PROHIBITED,
-    };
-    if (type == ICMP_UNREACHABLE && code < sizeof unreachable)
-        return (enum reason)unreachable[code];
-    if (type == ICMP_TIME_EXCEEDED && code <= 1)
-        return REASON_TIME_EXCEEDED;
-    return REASON_NONE;
-}
-
 static enum ignored judge_icmp(const struct probe_config *c, const struct reply *r, struct answer *out) {
-    enum reason reason = icmp_reason(r->icmp_type, r->icmp_code);
+    enum reason reason = reason_from_icmp(r->icmp_type, r->icmp_code);
     if (reason == REASON_NONE)
         return IGNORED_UNSUPPORTED_ICMP;
     struct origin o;

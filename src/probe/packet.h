@@ -1,5 +1,5 @@
 /* The numbers that packets hold: lengths in bytes, offsets from the start of their header, protocol values.
- * IPv4: RFC 791; TCP: RFC 9293; ICMP: RFC 792, 1812; ARP: RFC 826; Ethernet: IEEE 802.3. */
+ * IPv4: RFC 791; TCP: RFC 9293; ICMP: RFC 792, 1812, 4443; ARP: RFC 826; Ethernet: IEEE 802.3. */
 #ifndef NOCTULE_PROBE_PACKET_H
 #define NOCTULE_PROBE_PACKET_H
 
@@ -52,6 +52,8 @@
 #define ICMP_CODE 1u
 #define ICMP_UNREACHABLE 3u
 #define ICMP_TIME_EXCEEDED 11u
+#define ICMPV6_UNREACHABLE 1u
+#define ICMPV6_TIME_EXCEEDED 3u
 #define ICMP_QUOTE_LEN 8u /* bytes of the quoted packet's payload that RFC 792 promises */
 
 #define ARP_LEN 28u /* for Ethernet and IPv4 */

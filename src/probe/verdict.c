@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "probe/packet.h"
+
 static const char *const state_names[STATE_COUNT] = {
     [STATE_UNKNOWN] = "unknown",
     [STATE_OPEN] = "open",
@@ -65,4 +67,26 @@ enum state state_from_name(const char *name) {
 
 unsigned verdict_rank(enum state s) {
     return ranks[s];
+}
+
+enum reason reason_from_icmp(uint8_t type, uint8_t code) {
+    static const uint8_t unreachable[] = {
+        [0] = REASON_NET_UNREACH,     [1] = REASON_HOST_UNREACH,     [2] = REASON_PROTO_UNREACH,
+        [3] = REASON_PORT_UNREACH,    [9] = REASON_NET_PROHIBITED,   [10] = REASON_HOST_PROHIBITED,
+        [13] = REASON_ADMIN_PROHIBITED,
+    };
+    if (type == ICMP_UNREACHABLE && code < sizeof unreachable)
+        return (enum reason)unreachable[code];
+    return type == ICMP_TIME_EXCEEDED && code <= 1 ? REASON_TIME_EXCEEDED : REASON_NONE;
+}
+
+enum reason reason_from_icmpv6(uint8_t type, uint8_t code) {
+    static const uint8_t unreachable[] = {
+        [0] = REASON_NET_UNREACH,     [1] = REASON_ADMIN_PROHIBITED, [2] = REASON_NET_UNREACH,
+        [3] = REASON_HOST_UNREACH,    [4] = REASON_PORT_UNREACH,     [5] = REASON_ADMIN_PROHIBITED,
+        [6] = REASON_ADMIN_PROHIBITED,
+    };
+    if (type == ICMPV6_UNREACHABLE && code < sizeof unreachable)
+        return (enum reason)unreachable[code];
+    return type == ICMPV6_TIME_EXCEEDED && code <= 1 ? REASON_TIME_EXCEEDED : REASON_NONE;
 }

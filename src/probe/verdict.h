@@ -49,6 +49,11 @@ const char *reason_name(enum reason r);
 /* The state for a name, or STATE_UNKNOWN. */
 enum state state_from_name(const char *name);
 
+/* Why a probe did not arrive, by the ICMP error's type and code (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1; ICMPv6:
+ * RFC 4443 3.1, 3.3). REASON_NONE: that error says nothing of it. */
+enum reason reason_from_icmp(uint8_t type, uint8_t code);
+enum reason reason_from_icmpv6(uint8_t type, uint8_t code);
+
 /* How strong a verdict is: filtered 1, closed and unfiltered 2, open and up 3; 0 for what silence alone leaves open
  * (open|filtered, down). A verdict only ever yields to a stronger one. */
 unsigned verdict_rank(enum state s);

@@ -81,24 +81,10 @@ static int socket_open(const struct scan_config *config, unsigned scope, bool v4
     return fd;
 }
 
-/* Why the SYN did not arrive, in the words of RFC 1122 3.2.2.1, RFC 1812 5.2.7.1 and RFC 4443 3.1, 3.3. */
 static enum reason icmp_reason(const struct sock_extended_err *e) {
-    static const uint8_t v4[] = {
-        [0] = REASON_NET_UNREACH,     [1] = REASON_HOST_UNREACH,     [2] = REASON_PROTO_UNREACH,
-        [3] = REASON_PORT_UNREACH,    [9] = REASON_NET_PROHIBITED,   [10] = REASON_HOST_PROHIBITED,
-        [13] = REASON_ADMIN_PROHIBITED,
-    };
-    static const uint8_t v6[] = {
-        [0] = REASON_NET_UNREACH,     [1] = REASON_ADMIN_PROHIBITED, [2] = REASON_NET_UNREACH,
-        [3] = REASON_HOST_UNREACH,    [4] = REASON_PORT_UNREACH,     [5] = REASON_ADMIN_PROHIBITED,
-        [6] = REASON_ADMIN_PROHIBITED,
-    };
-    if (e->ee_origin == SO_EE_ORIGIN_ICMP && e->ee_type == 3 && e->ee_code < sizeof v4)
-        return (enum reason)v4[e->ee_code];
-    if (e->ee_origin == SO_EE_ORIGIN_ICMP6 && e->ee_type == 1 && e->ee_code < sizeof v6)
-        return (enum reason)v6[e->ee_code];
-    bool expired = e->ee_origin == SO_EE_ORIGIN_ICMP ? e->ee_type == 11 : e->ee_type == 3;
-    return expired && e->ee_origin != SO_EE_ORIGIN_LOCAL ? REASON_TIME_EXCEEDED : REASON_NONE;
+    if (e->ee_origin == SO_EE_ORIGIN_ICMP)
+        return reason_from_icmp(e->ee_type, e->ee_code);
+    return e->ee_origin == SO_EE_ORIGIN_ICMP6 ? reason_from_icmpv6(e->ee_type, e->ee_code) : REASON_NONE;
 }
 
 /* The ICMP error that ended a connect, if one did: its reason, and who sent it. */
