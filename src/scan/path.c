@@ -36,17 +36,8 @@ void neighbours_deinit(struct neighbours *n) {
 }
 
 const struct path *path_find(const struct path_map *m, addr_t a) {
-    size_t lo = 0, hi = m->n_ranges;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (m->ranges[mid].range.hi < a)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo == m->n_ranges || m->ranges[lo].range.lo > a)
-        return NULL;
-    return &m->paths[m->ranges[lo].hop];
+    const struct route_range *found = route_find(m->ranges, m->n_ranges, a);
+    return found == NULL ? NULL : &m->paths[found->hop];
 }
 
 void path_map_deinit(struct path_map *m) {

@@ -316,14 +316,14 @@ void route_map_deinit(struct route_map *m) {
     *m = ROUTE_MAP_INIT;
 }
 
-const struct hop *route_find(const struct route_map *m, addr_t a) {
-    size_t lo = 0, hi = m->n_ranges;
+const struct route_range *route_find(const struct route_range *ranges, size_t n, addr_t a) {
+    size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (m->ranges[mid].range.hi < a)
+        if (ranges[mid].range.hi < a)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < m->n_ranges && m->ranges[lo].range.lo <= a ? &m->hops[m->ranges[lo].hop] : NULL;
+    return lo < n && ranges[lo].range.lo <= a ? &ranges[lo] : NULL;
 }

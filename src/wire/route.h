@@ -55,7 +55,7 @@ int route_resolve(const struct addr_range *ranges, size_t n, const struct route_
                   struct error *e);
 void route_map_deinit(struct route_map *m);
 
-/* The hop for one address of the map; NULL when the address is not in it. O(log ranges). */
-const struct hop *route_find(const struct route_map *m, addr_t a);
+/* The range of ascending, disjoint ranges that holds an address; NULL when none does. O(log n). */
+const struct route_range *route_find(const struct route_range *ranges, size_t n, addr_t a);
 
 #endif

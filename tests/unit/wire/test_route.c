@@ -59,11 +59,16 @@ static void resolve_everything(struct route_map *m, struct route_options options
     *m = resolve(&all, 1, options);
 }
 
+static const struct hop *hop_of(const struct route_map *m, addr_t a) {
+    const struct route_range *found = route_find(m->ranges, m->n_ranges, a);
+    return found == NULL ? NULL : &m->hops[found->hop];
+}
+
 /* The hop in words, so that a case is one line: "n0 on-link from 198.18.1.1". */
 static const char *describe(const struct route_map *m, const char *address) {
     static char words[256];
     char source[ADDR_STRLEN] = "itself", gateway[ADDR_STRLEN];
-    const struct hop *h = route_find(m, space_addr(address));
+    const struct hop *h = hop_of(m, space_addr(address));
     if (!h)
         return "nothing";
     if (h->unreachable)
@@ -107,7 +112,7 @@ static void test_an_ordinary_machine(void **state) {
     expect(&m, "0.0.0.0", "unreachable");
     expect(&m, "0.0.0.1", "n0 via 198.18.1.254 from 198.18.1.1");
     expect(&m, "223.255.255.255", "n0 via 198.18.1.254 from 198.18.1.1");
-    const struct hop *h = route_find(&m, space_addr("198.18.1.2"));
+    const struct hop *h = hop_of(&m, space_addr("198.18.1.2"));
     static const uint8_t mac[MAC_LEN] = {2, 0, 0, 0, 0, 0x10};
     assert_memory_equal(h->mac, mac, MAC_LEN);
     assert_int_equal(h->mtu, 1500);
@@ -354,7 +359,7 @@ static void test_many_routes(void **state) {
     for (int i = 0; i < 500; i++) {
         uint64_t r = random_splitmix(&seed);
         addr_t a = i % 2 ? m.ranges[r % m.n_ranges].range.lo : addr_from_v4((uint32_t)r);
-        const struct hop *whole = route_find(&m, a), *alone;
+        const struct hop *whole = hop_of(&m, a), *alone;
         struct addr_range one = {a, a}, with_lo[] = {one, range("127.0.0.1", "127.0.0.1")};
         struct error e = ERROR_INIT;
         struct route_options options = any();
@@ -364,7 +369,7 @@ static void test_many_routes(void **state) {
             with_lo[1] = one;
         }
         assert_int_equal(route_resolve(with_lo, 2, &options, &single, &e), 0);
-        alone = route_find(&single, a);
+        alone = hop_of(&single, a);
         assert_non_null(whole);
         assert_non_null(alone);
         assert_int_equal(alone->ifindex, whole->ifindex);
