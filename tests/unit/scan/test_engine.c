@@ -261,8 +261,8 @@ static void a_clean_scan_finds_exactly_what_is_open(void **state) {
 
 static void loss_is_mended_and_repeats_are_counted(void **state) {
     (void)state;
-    fake.open_percent = 20, fake.closed_percent = 20, fake.loss_percent = 10, fake.copies = 3;
-    struct run r = run_scan(400, (struct scan_config){.retries = 8, .show = 1u << STATE_OPEN, .timeout_ns = 100 * NS_PER_MS});
+    fake.open_percent = 20, fake.closed_percent = 20, fake.loss_percent = 5, fake.copies = 3;
+    struct run r = run_scan(400, (struct scan_config){.retries = 5, .show = 1u << STATE_OPEN, .timeout_ns = 100 * NS_PER_MS});
     assert_int_equal(r.sum.states[STATE_OPEN], r.expected_open);
     assert_int_equal(r.sum.states[STATE_CLOSED], r.expected_closed);
     assert_int_equal(findings_checked(&r, true), r.expected_open);
