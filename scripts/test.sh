@@ -83,7 +83,7 @@ configure_and_build() {
 
 # Sanitizers keep what they find in files, so that no test can overlook it.
 found=$logs/sanitizer
-export ASAN_OPTIONS=log_path=$found:strict_string_checks=1:exitcode=99
+export ASAN_OPTIONS=log_path=$found:exitcode=99
 export UBSAN_OPTIONS=log_path=$found:print_stacktrace=1:halt_on_error=1:exitcode=99
 export TSAN_OPTIONS=log_path=$found:second_deadlock_stack=1:exitcode=99
 
