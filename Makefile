@@ -61,6 +61,8 @@ sanitize: ## the suite under address, undefined and thread sanitizers only
 .PHONY: bench
 bench: ## measure speed and recall, beside the other scanners where they are installed
 	@scripts/setup.sh build test bench
+	@$(MAKE) $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dtests=enabled
 	@$(MAKE) build
 	@bench/run
 
