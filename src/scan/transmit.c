@@ -86,55 +86,67 @@ static bool is_timed(struct transmitter *t, const struct ledger_work *work) {
     return true;
 }
 
-/* Builds one probe into the box of its wire. false: this endpoint needs no probe, and is settled. */
-static bool probe_one(struct transmitter *t, const struct ledger_work *work) {
+/* A position that needs no probe. */
+static void settle(struct transmitter *t, const struct ledger_work *work, _Atomic uint64_t *counter) {
+    count(counter, 1);
+    ledger_settle(&t->pass->ledger, work->position);
+}
+
+/* The addresses that the frames of this probe carry: those of the path, or *own where a part is the target's. NULL: the
+ * position is settled without a probe. */
+static const struct probe_path *addresses_of(struct transmitter *t, const struct ledger_work *work,
+                                             const struct endpoint *ep, const struct path *path,
+                                             struct probe_path *own) {
+    struct scan *s = scan_of(t);
+    struct counters *c = &t->pass->counters;
+    const uint8_t *mac;
+    *own = path->probe;
+    switch (path->kind) {
+    case PATH_READY:
+        return &path->probe;
+    case PATH_NEIGHBOUR:
+        mac = neighbours_find(&s->neighbours, ep->addr);
+        if (mac == NULL) {
+            settle(t, work, &c->settled_down);
+            return NULL;
+        }
+        memcpy(own->dest_mac, mac, MAC_LEN);
+        return own;
+    case PATH_LOCAL:
+        if (ep->slot.port >= s->claim.first && ep->slot.port - s->claim.first < (int)s->claim.n) {
+            settle(t, work, &c->settled_closed);
+            finding_push(t, ep, (struct verdict){STATE_CLOSED, REASON_OWN_PORT});
+            return NULL;
+        }
+        own->source = ep->addr;
+        return own;
+    case PATH_UNREACHABLE:
+        break;
+    }
+    settle(t, work, &c->settled_unreachable);
+    return NULL;
+}
+
+/* Builds one probe into the box of its wire, unless its position is settled without one. */
+static void probe_one(struct transmitter *t, const struct ledger_work *work) {
     struct pass *p = t->pass;
-    struct scan *s = p->scan;
     struct endpoint ep = plan_at(p->plan, order_at(&p->order, work->position));
     const struct path *path = path_find(p->paths, ep.addr);
-    struct probe_path local;
-    const struct probe_path *probe = &path->probe;
-
-    if (path->kind == PATH_UNREACHABLE) {
-        count(&p->counters.settled_unreachable, 1);
-        ledger_settle(&p->ledger, work->position);
-        return false;
-    }
-    if (path->kind == PATH_LOCAL) {
-        if (ep.slot.port >= s->claim.first && ep.slot.port < s->claim.first + s->claim.n) {
-            count(&p->counters.settled_closed, 1);
-            ledger_settle(&p->ledger, work->position);
-            finding_push(t, &ep, (struct verdict){STATE_CLOSED, REASON_OWN_PORT});
-            return false;
-        }
-        local = path->probe;
-        local.source = ep.addr;
-        probe = &local;
-    } else if (path->kind == PATH_NEIGHBOUR) {
-        const uint8_t *mac = neighbours_find(&s->neighbours, ep.addr);
-        if (mac == NULL) {
-            count(&p->counters.settled_down, 1);
-            ledger_settle(&p->ledger, work->position);
-            return false;
-        }
-        local = path->probe;
-        memcpy(local.dest_mac, mac, MAC_LEN);
-        probe = &local;
-    }
-
+    struct probe_path own;
+    const struct probe_path *addresses = addresses_of(t, work, &ep, path, &own);
+    if (addresses == NULL)
+        return;
     struct outbox *box = &t->boxes[path->wire];
     struct frame *f = &box->frames[box->n];
-    f->data = box->bytes[box->n];
-    f->len = f->wire_len = (uint32_t)probe_build(&s->probe, probe, &ep, work->tried, f->data);
-    box->n++;
+    f->data = box->bytes[box->n++];
+    f->len = f->wire_len = (uint32_t)probe_build(&p->scan->probe, addresses, &ep, work->tried, f->data);
     t->built++;
-    t->bits += probe_wire_bits(probe->link, f->len);
+    t->bits += probe_wire_bits(addresses->link, f->len);
     count(&p->counters.sent_at_try[work->tried], 1);
     if (is_timed(t, work)) {
         t->samples[t->n_samples].position = work->position;
         t->samples[t->n_samples++].tried = work->tried;
     }
-    return true;
 }
 
 /* Offers a box to its wire until every frame is taken. A second signal gives up. */
