@@ -32,7 +32,7 @@ struct report {
     _Atomic uint64_t shown;
     _Atomic int failed;         /* error is written before, by the thread, once */
     struct error error;
-    struct finding batch[BATCH];
+    struct finding batch[BATCH], revising[BATCH];
 };
 
 static void fail(struct report *r, const struct sink *s, int code) {
@@ -59,15 +59,25 @@ static void write_finding(struct report *r, const struct finding *f) {
         atomic_store_explicit(&r->full, true, memory_order_release);
 }
 
-/* Takes a batch from each queue; returns how many findings there were. */
+static void write_findings(struct report *r, const struct finding *f, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        write_finding(r, &f[i]);
+}
+
+/* Takes a batch from queue 0 and what waits in the others; returns how many findings there were. Queue 0 may revise what
+ * another queue said, so it is taken first and written last: what its findings revise was pushed before them, hence is
+ * there to be written before them. */
 static size_t drain(struct report *r) {
-    size_t total = 0;
-    for (unsigned q = 0; q < r->n_queues; q++) {
-        size_t n = spsc_pop(&r->queues[q], r->batch, BATCH);
-        for (size_t i = 0; i < n; i++)
-            write_finding(r, &r->batch[i]);
-        total += n;
+    size_t revising = spsc_pop(&r->queues[0], r->revising, BATCH), total = revising;
+    for (unsigned q = 1; q < r->n_queues; q++) {
+        for (size_t left = spsc_count(&r->queues[q]); left > 0;) {
+            size_t n = spsc_pop(&r->queues[q], r->batch, left < BATCH ? left : BATCH);
+            write_findings(r, r->batch, n);
+            left -= n;
+            total += n;
+        }
     }
+    write_findings(r, r->revising, revising);
     return total;
 }
 

@@ -30,7 +30,8 @@ struct report; /* opaque */
 /* Opens every sink (nothing is sent before all could be opened) and starts the thread ("nt-report"). */
 int report_create(const struct report_config *config, unsigned n_queues, struct report **out, struct error *e);
 
-/* Producer `queue` hands one finding over; each queue has exactly one producer thread. Waits while the queue is full.
+/* Producer `queue` hands one finding over; each queue has exactly one producer thread. A finding of queue 0 is written
+ * after whatever had been pushed to the other queues before it, so that it may revise that. Waits while the queue is full.
  * Returns 0; the sink's errno once one has failed; -EPIPE after report_abort() where it would have to wait. */
 int report_push(struct report *r, unsigned queue, const struct finding *f);
 

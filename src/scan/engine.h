@@ -67,6 +67,7 @@ struct pass {
     struct counters counters;
     uint64_t timeout_max_ns;
     struct neighbours *learned; /* ARP passes: where the answers go */
+    _Atomic uint64_t silence_listed; /* chunks whose silence has been handed to the report */
     /* What is said once to the other thread. */
     _Atomic int sent_all;          /* the transmitter is done and W has passed its last timeout */
     _Atomic int failed;            /* negative errno of the first wire or sink that died */
@@ -95,6 +96,12 @@ struct scan {
 };
 
 enum scan_phase { PHASE_ARP, PHASE_PORTS, PHASE_LISTENING };
+
+/* Does the user want silence listed, endpoint by endpoint? */
+static inline bool pass_lists_silence(const struct pass *p) {
+    return p->technique != TECHNIQUE_ARP &&
+           (p->scan->config.show & 1u << techniques[p->technique].on_silence.state) != 0;
+}
 
 /* The threads' bodies; arg is a struct pass. */
 void *transmit_run(void *arg);

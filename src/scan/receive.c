@@ -9,6 +9,7 @@
 
 #define WAIT_NS UINT64_C(2000000) /* longest sleep: how stale the watermark may get while nothing arrives */
 #define DROPS_EVERY_NS UINT64_C(200000000)
+#define SILENCE_NAP_NS UINT64_C(50000)
 #define RESETS_MAX 128u
 
 struct resets {
@@ -145,6 +146,15 @@ static void finding_push(struct pass *p, const struct answer *a, const struct re
     report_push(c->report, 0, &f);
 }
 
+/* A late answer revises silence that the transmitter may only be about to tell: that goes first. */
+static void silence_wait(struct pass *p, uint64_t position) {
+    uint64_t chunk = (position - p->ledger.first) / CHUNK_PROBES;
+    while (atomic_load_explicit(&p->silence_listed, memory_order_acquire) <= chunk &&
+           atomic_load_explicit(&p->failed, memory_order_relaxed) == 0 && report_failed(p->scan->config.report) == 0 &&
+           atomic_load_explicit(p->scan->config.stop, memory_order_relaxed) < 2)
+        clock_sleep_until(clock_mono_ns() + SILENCE_NAP_NS);
+}
+
 static void answered(struct pass *p, const struct answer *a, enum ledger_mark mark, enum state revises) {
     struct counters *c = &p->counters;
     count(&c->first_by_state[a->verdict.state], 1);
@@ -212,6 +222,8 @@ static void frame_read(struct receiver *x, unsigned wire, const struct frame *f)
         struct frame *out = reset_slot(x, wire);
         out->len = out->wire_len = (uint32_t)probe_build_reset(&s->probe, link, &r, out->data);
     }
+    if (mark == LEDGER_LATE && pass_lists_silence(p))
+        silence_wait(p, position);
     finding_push(p, &a, &r, f->time_ns, rtt, ruling.revises);
 }
 

@@ -195,15 +195,16 @@ static void retire(struct transmitter *t) {
     uint64_t base, silent[CHUNK_WORDS];
     unsigned n = ledger_retire(&p->ledger, clock_mono_ns(), &base, silent);
     count(&p->counters.silent, n);
-    struct verdict v = techniques[p->technique].on_silence;
-    if (n == 0 || (p->scan->config.show & 1u << v.state) == 0)
+    if (!pass_lists_silence(p))
         return;
+    struct verdict v = techniques[p->technique].on_silence;
     for (unsigned bit = 0; bit < CHUNK_PROBES; bit++) {
         if ((silent[bit / 64] >> bit % 64 & 1) == 0)
             continue;
         struct endpoint ep = plan_at(p->plan, order_at(&p->order, base + bit));
         finding_push(t, &ep, v);
     }
+    atomic_store_explicit(&p->silence_listed, p->ledger.cursors[p->ledger.retries + 1].chunk, memory_order_release);
 }
 
 /* Fills and sends one batch of at most `max` frames. Returns false when the pass has nothing more to do. *wake_ns is 0

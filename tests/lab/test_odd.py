@@ -1,5 +1,6 @@
 """The odd world: answers no honest host gives, and what a true scanner makes of them."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,7 +43,11 @@ def amid(hold):
 
 
 def has_thread(pid, name):
-    return name in {path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")}
+    for path in Path(f"/proc/{pid}/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # a thread that ends meanwhile
+            if path.read_text().strip() == name:
+                return True
+    return False
 
 
 HELD = {"receive thread held": amid(hold_receiver), "process stopped": amid(stop_whole)}

@@ -96,6 +96,38 @@ static void each_queue_keeps_its_order(void **state) {
     free(text);
 }
 
+/* What queue 0 revises was pushed to another queue before, and stands before it in the file. */
+static void a_revision_follows_what_it_revises(void **state) {
+    enum { N = 60000 };
+    const char *path = scratch_path(*state, "", "a.hostport");
+    struct error e = ERROR_INIT;
+    struct report *r = report_of(&path, 1, 2);
+    for (unsigned i = 0; i < N; i++) {
+        struct finding f = sample_finding((uint16_t)i);
+        f.addr = addr_from_v4(0xc6120001);
+        assert_int_equal(report_push(r, 1, &f), 0);
+        f.addr = addr_from_v4(0xc6120002);
+        assert_int_equal(report_push(r, 0, &f), 0);
+    }
+    assert_int_equal(report_finish(r, NULL, &e), 0);
+    char *text = read_whole(path, NULL);
+    uint8_t *first = calloc(N, 1);
+    assert_non_null(first);
+    unsigned n = 0;
+    for (char *at = text; *at; n++) {
+        unsigned long part[5]; /* four octets, the port */
+        for (unsigned i = 0; i < 5; i++)
+            part[i] = strtoul(at, &at, 10), at++;
+        if (part[3] == 1)
+            first[part[4]] = 1;
+        else
+            assert_int_equal(first[part[4]], 1);
+    }
+    assert_int_equal(n, 2 * N);
+    free(first);
+    free(text);
+}
+
 static struct report *limited(const char *const *word, uint16_t show, uint64_t max_results) {
     struct report_config config = {.outputs = word, .n_outputs = 1, .show = show, .max_results = max_results};
     struct error e = ERROR_INIT;
@@ -311,6 +343,7 @@ static void the_thread_has_a_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(each_queue_keeps_its_order),
+        IN_SCRATCH(a_revision_follows_what_it_revises),
         IN_SCRATCH(exactly_so_many_results),
         IN_SCRATCH(shown_states),
         IN_SCRATCH(a_pipe_that_stops_reading),
