@@ -14,7 +14,7 @@ packages_of() {
         # readers are made of.
         echo clang libcmocka-dev libbpf-dev libjansson-dev linux-libc-dev bpftool
         echo iproute2 ethtool nftables procps util-linux nginx-light openssh-server redis-server tshark
-        echo python3 python3-pytest python3-pytest-timeout python3-scapy python3-numpy
+        echo groff-base python3 python3-pytest python3-pytest-timeout python3-scapy python3-numpy
         ;;
     bench) echo masscan zmap nmap ;;
     esac
