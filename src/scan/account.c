@@ -91,14 +91,14 @@ void summary_begin(struct summary *sum, const struct scan *s) {
 }
 
 static uint64_t time_left(const struct scan *s, const struct pass *p, const struct scan_progress *out) {
-    uint64_t first = counted(&p->counters.sent_at_try[0]);
-    if (first == 0 || out->elapsed_ns == 0)
+    uint64_t offered = out->planned - out->unsent;
+    if (offered == 0)
         return 0;
     uint64_t timeout = 0, t = atomic_load_explicit(&s->rtt.timeout_ns, memory_order_relaxed);
     for (unsigned k = 0; k <= p->ledger.retries; k++, t = t * 2 < p->timeout_max_ns ? t * 2 : p->timeout_max_ns)
         timeout += t;
     /* By time: what one position has cost so far, its re-probes included, times the positions left. */
-    __extension__ unsigned __int128 sending = (unsigned __int128)out->elapsed_ns * out->unsent / first;
+    __extension__ unsigned __int128 sending = (unsigned __int128)(clock_mono_ns() - p->started_ns) * out->unsent / offered;
     return (uint64_t)sending + timeout;
 }
 

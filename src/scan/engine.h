@@ -64,6 +64,7 @@ struct pass {
     struct shard shard;
     struct ledger ledger;
     struct pace pace;
+    uint64_t started_ns; /* monotonic */
     struct counters counters;
     uint64_t timeout_max_ns;
     struct neighbours *learned; /* ARP passes: where the answers go */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define ARP_TIMEOUT_MAX_NS UINT64_C(1000000000)
 #define ARP_RETRIES 3u
 #define LINGER_NS RTT_TIMEOUT_MIN_NS /* an answered chunk still hears what contradicts its answers */
@@ -89,6 +91,7 @@ static int threads_run(struct pass *p, struct error *e) {
 
 int pass_run(struct scan *s, struct pass *p, struct error *e) {
     atomic_store(&s->phase, p->technique == TECHNIQUE_ARP ? PHASE_ARP : PHASE_PORTS);
+    p->started_ns = clock_mono_ns();
     running_set(s, p);
     int err = threads_run(p, e);
     running_set(s, NULL);

@@ -497,6 +497,6 @@ def late_up_to_6s(p, past):
 
 
 @case("held up", {port: OPEN if port % 10 == 0 else CLOSED for port in range(1, 3001)}, controls=(),
-      options=("--retries", "3", "--rate", "1000"))
+      options=("--retries", "3", "--rate", "1000", "--timeout", "1s"))  # longer than this responder may be held up itself
 def held_up(p, past):
     yield Answer(p.synack() if p.dport % 10 == 0 else p.rst())
