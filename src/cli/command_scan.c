@@ -132,8 +132,8 @@ static int may_connect(struct run *r, int code, struct error *e) {
         return error_set(e, code, "%s%s needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN: use sudo, or once "
                          "\"setcap cap_net_raw,cap_net_admin+ep\" on this program%s",
                          s->syn ? "-sS" : "--", s->syn ? "" : raw->name, raw ? "" : ", or scan with -sT");
-    console_note(&r->console,
-                 "no privilege for raw packets (CAP_NET_RAW, CAP_NET_ADMIN): connecting instead, which is slower (-sT)");
+    console_note(&r->console, "no privilege for raw packets (CAP_NET_RAW, CAP_NET_ADMIN): "
+                              "connecting instead, which is slower (-sT)");
     return 0;
 }
 

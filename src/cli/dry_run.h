@@ -4,8 +4,9 @@
 
 #include "scan/scan.h"
 
-/* technique is the word that stands for it, or NULL: the technique table's. Writes to the file descriptor until all is written; a reader who has had enough is no error to talk about, but still
- * -EPIPE. Other negative errno come with a line. */
+/* technique is the word that stands for it, or NULL: the technique table's. Writes to the file descriptor until all
+ * is written; a reader who has had enough is no error to talk about, but still -EPIPE. Other negative errno come
+ * with a line. */
 int dry_run(const struct scan_config *config, const char *technique, int fd, struct error *e);
 
 #endif

@@ -42,7 +42,8 @@ const struct option options[] = {
      .at = AT(sample), .help = "scan only N endpoints, drawn at random"},
 
     {.name = "syn", .dash = "sS", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(syn),
-     .help = "SYN scan (default where the privilege is there)", .more = "Needs CAP_NET_RAW and CAP_NET_ADMIN: root, sudo or setcap."},
+     .help = "SYN scan (default where the privilege is there)",
+     .more = "Needs CAP_NET_RAW and CAP_NET_ADMIN: root, sudo or setcap."},
     {.name = "connect", .dash = "sT", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(connect),
      .help = "connect scan: slower, needs no privilege (default without it)"},
     {.name = "no-discovery", .dash = "Pn", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(no_discovery),

@@ -98,7 +98,8 @@ static uint64_t time_left(const struct scan *s, const struct pass *p, const stru
     for (unsigned k = 0; k <= p->ledger.retries; k++, t = t * 2 < p->timeout_max_ns ? t * 2 : p->timeout_max_ns)
         timeout += t;
     /* By time: what one position has cost so far, its re-probes included, times the positions left. */
-    __extension__ unsigned __int128 sending = (unsigned __int128)(clock_mono_ns() - p->started_ns) * out->unsent / offered;
+    __extension__ unsigned __int128 sending = clock_mono_ns() - p->started_ns;
+    sending = sending * out->unsent / offered;
     return (uint64_t)sending + timeout;
 }
 
@@ -107,7 +108,8 @@ void scan_progress(struct scan *s, struct scan_progress *out) {
     pthread_mutex_lock(&s->progress_lock);
     struct pass *p = s->running;
     if (p != NULL) {
-        static const char *const phases[] = {[PHASE_ARP] = "arp", [PHASE_PORTS] = "scan", [PHASE_LISTENING] = "listening"};
+        static const char *const phases[] = {
+            [PHASE_ARP] = "arp", [PHASE_PORTS] = "scan", [PHASE_LISTENING] = "listening"};
         struct counters *c = &p->counters;
         out->phase = phases[atomic_load(&s->phase)];
         out->planned = p->shard.end - p->shard.first;

@@ -31,7 +31,7 @@ static unsigned slot_of(uint64_t position) {
 }
 
 static uint64_t tag_of(uint64_t position, unsigned tried) {
-    return (position << 4 | tried) + 1; /* the top bits of a position beyond 2^59 fall off: such a clash needs 2^59 probes */
+    return (position << 4 | tried) + 1; /* the top bits of a position beyond 2^59 fall off: too far apart to clash */
 }
 
 void rtt_table_put(struct rtt_table *t, uint64_t position, unsigned tried, uint64_t sent_ns) {
