@@ -10,24 +10,26 @@
 #define WAIT_NS UINT64_C(2000000) /* longest sleep: how stale the watermark may get while nothing arrives */
 #define DROPS_EVERY_NS UINT64_C(200000000)
 #define SILENCE_NAP_NS UINT64_C(50000)
-#define RESETS_MAX 128u
+#define OUTBOX_MAX 128u
 
-struct resets {
-    struct frame frames[RESETS_MAX];
-    uint8_t bytes[RESETS_MAX][PROBE_FRAME_MAX];
+/* What this thread sends by itself: resets, and SYN-ACKs to bare SYNs. */
+struct outbox {
+    struct frame frames[OUTBOX_MAX];
+    uint8_t bytes[OUTBOX_MAX][PROBE_FRAME_MAX];
+    bool is_reset[OUTBOX_MAX];
     unsigned n;
 };
 
 struct receiver {
     struct pass *pass;
-    struct resets resets[SCAN_WIRES_MAX];
+    struct outbox boxes[SCAN_WIRES_MAX];
     uint64_t drops_read_ns;
 };
 
-/* The resets of one wire leave. Back-pressure is waited out for as long as a sleep lasts: a reset is a courtesy, and the
+/* The box of one wire leaves. Back-pressure is waited out for as long as a sleep lasts: a reset is a courtesy, and the
  * receive ring must not overflow for it; what the kernel refuses for good is counted by the wire. */
-static void resets_send(struct receiver *x, unsigned wire) {
-    struct resets *r = &x->resets[wire];
+static void outbox_send(struct receiver *x, unsigned wire) {
+    struct outbox *r = &x->boxes[wire];
     struct scan *s = x->pass->scan;
     struct wire *w = s->wires[wire].receive;
     uint64_t give_up = clock_mono_ns() + WAIT_NS;
@@ -44,17 +46,23 @@ static void resets_send(struct receiver *x, unsigned wire) {
         if (n == 0 && clock_mono_ns() > give_up)
             break;
     }
-    count(&x->pass->counters.resets, done);
+    for (unsigned i = 0; i < done; i++)
+        count(&x->pass->counters.resets, r->is_reset[i]);
     r->n = 0;
 }
 
-static struct frame *reset_slot(struct receiver *x, unsigned wire) {
-    if (x->resets[wire].n == RESETS_MAX)
-        resets_send(x, wire);
-    struct resets *r = &x->resets[wire];
+/* Puts the RST that answers a SYN-ACK, or the SYN-ACK that answers a bare SYN, into the box of its wire. */
+static void outbox_put(struct receiver *x, unsigned wire, const struct reply *reply, bool is_reset) {
+    if (x->boxes[wire].n == OUTBOX_MAX)
+        outbox_send(x, wire);
+    struct outbox *r = &x->boxes[wire];
+    const struct scan *s = x->pass->scan;
+    enum link_type link = s->wires[wire].link;
     struct frame *f = &r->frames[r->n];
-    f->data = r->bytes[r->n++];
-    return f;
+    f->data = r->bytes[r->n];
+    f->len = f->wire_len = (uint32_t)(is_reset ? probe_build_reset(&s->probe, link, reply, f->data)
+                                               : probe_build_syn_ack(&s->probe, link, reply, f->data));
+    r->is_reset[r->n++] = is_reset;
 }
 
 static void ignore(struct pass *p, enum ignored why) {
@@ -176,36 +184,37 @@ static void neighbour_learn(struct pass *p, const struct reply *r, const struct 
         pass_fail(p, err);
 }
 
+/* A true answer to a probe that was sent: which, and where it stands in the order. Else the cause for ignoring it. */
+static enum ignored answer_find(const struct pass *p, enum link_type link, const struct frame *f, struct reply *r,
+                                struct answer *a, uint64_t *index, uint64_t *position) {
+    enum ignored why = reply_parse(link, f->data, f->len, f->wire_len, f->flags, r);
+    if (why == IGNORED_NOT)
+        why = reply_judge(&p->scan->probe, r, a);
+    if (why != IGNORED_NOT)
+        return why;
+    *index = plan_find(p->plan, &a->endpoint);
+    if (*index == PLAN_NONE)
+        return IGNORED_OUT_OF_PLAN;
+    *position = order_find(&p->order, *index);
+    if (!ledger_was_offered(&p->ledger, *position))
+        return IGNORED_UNSENT;
+    if (p->technique == TECHNIQUE_ARP && path_find(p->paths, r->source)->probe.source != r->dest)
+        return IGNORED_WRONG_ADDRESS; /* an announcement, not an answer to us */
+    return IGNORED_NOT;
+}
+
 static void frame_read(struct receiver *x, unsigned wire, const struct frame *f) {
     struct pass *p = x->pass;
-    struct scan *s = p->scan;
-    enum link_type link = s->wires[wire].link;
     struct reply r;
     struct answer a;
-    enum ignored why = reply_parse(link, f->data, f->len, f->wire_len, f->flags, &r);
-    if (why == IGNORED_NOT)
-        why = reply_judge(&s->probe, &r, &a);
+    uint64_t index, position;
+    enum ignored why = answer_find(p, p->scan->wires[wire].link, f, &r, &a, &index, &position);
     if (why != IGNORED_NOT) {
         ignore(p, why);
         return;
     }
-    uint64_t index = plan_find(p->plan, &a.endpoint);
-    if (index == PLAN_NONE) {
-        ignore(p, IGNORED_OUT_OF_PLAN);
-        return;
-    }
-    uint64_t position = order_find(&p->order, index);
-    if (!ledger_was_offered(&p->ledger, position)) {
-        ignore(p, IGNORED_UNSENT);
-        return;
-    }
-    if (p->technique == TECHNIQUE_ARP && path_find(p->paths, r.source)->probe.source != r.dest) {
-        ignore(p, IGNORED_WRONG_ADDRESS); /* an announcement, not an answer to us */
-        return;
-    }
     if (a.verdict.state == STATE_UNKNOWN) { /* a bare SYN: only the ACK of our SYN-ACK can prove it */
-        struct frame *out = reset_slot(x, wire);
-        out->len = out->wire_len = (uint32_t)probe_build_syn_ack(&s->probe, link, &r, out->data);
+        outbox_put(x, wire, &r, false);
         return;
     }
     enum ledger_mark mark = ledger_mark(&p->ledger, position, a.verdict.state == STATE_FILTERED);
@@ -218,10 +227,8 @@ static void frame_read(struct receiver *x, unsigned wire, const struct frame *f)
         neighbour_learn(p, &r, &a);
         return;
     }
-    if (a.verdict.state == STATE_OPEN && !s->config.no_reset) {
-        struct frame *out = reset_slot(x, wire);
-        out->len = out->wire_len = (uint32_t)probe_build_reset(&s->probe, link, &r, out->data);
-    }
+    if (a.verdict.state == STATE_OPEN && !p->scan->config.no_reset)
+        outbox_put(x, wire, &r, true);
     if (mark == LEDGER_LATE && pass_lists_silence(p))
         silence_wait(p, position);
     finding_push(p, &a, &r, f->time_ns, rtt, ruling.revises);
@@ -244,7 +251,7 @@ static unsigned receive_round(struct receiver *x, uint64_t *drained_ns) {
         scan_watch(s, s->wires[w].link, false, frames, (unsigned)n);
         for (int i = 0; i < n; i++)
             frame_read(x, w, &frames[i]);
-        resets_send(x, w);
+        outbox_send(x, w);
         total += (unsigned)n;
         if (drained < *drained_ns)
             *drained_ns = drained;

@@ -155,6 +155,7 @@ def check_frames(case, outcome):
     for endpoint, frames in resets.items():
         assert len(frames) == 1
         assert frames[0]["seq"] - 1 in [probe["seq"] for probe in probes[endpoint]]
+    assert outcome.summary["resets_sent"] == len(resets)
 
 
 @pytest.mark.parametrize("name", ["ARP never answered", "ARP with wrong lengths", "ARP answered for another address"])
