@@ -60,7 +60,7 @@ static void run_build(struct stages *s) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < ROUNDS; i++) {
         struct endpoint ep = {addr_from_v4(0xc6120000u + i % 131072u), {.port = 80, .technique = TECHNIQUE_SYN}};
-        sum += probe_build(&s->config, &s->path, &ep, 0, s->frame);
+        sum += probe_build(&s->config, &s->path, &ep, 0, 0, s->frame);
     }
     s->sink = sum;
 }
@@ -105,7 +105,7 @@ static void run_ledger(struct stages *s) {
 /* A true SYN-ACK to our own probe, so that judging it goes the whole way. */
 static void make_reply(struct stages *s) {
     struct endpoint ep = {addr_from_v4(0xc6120001u), {.port = 80, .technique = TECHNIQUE_SYN}};
-    size_t n = probe_build(&s->config, &s->path, &ep, 0, s->frame);
+    size_t n = probe_build(&s->config, &s->path, &ep, 0, 0, s->frame);
     struct reply r;
     reply_parse(LINK_ETHERNET, s->frame, n, (uint32_t)n, 0, &r);
     s->reply_len = probe_build_syn_ack(&s->config, LINK_ETHERNET, &r, s->reply);
@@ -117,7 +117,7 @@ static int compare(const void *a, const void *b) {
 }
 
 int main(void) {
-    struct stages s = {.config = {.key = {1, 2}, .port_base = 40000, .tries = 4, .ttl = 64},
+    struct stages s = {.config = {.key = {1, 2}, .first_port[TECHNIQUE_SYN] = 40000, .tries = 4, .ttl = 64},
                        .path = {.link = LINK_ETHERNET, .source = addr_from_v4(0xc6120002u)}};
     struct target target = {.range = {addr_from_v4(0xc6120000u), addr_from_v4(0xc613ffffu)}, .port = -1};
     struct slot slots[PORTS];

@@ -28,11 +28,28 @@ static inline uint32_t addr_v4(addr_t a) {
     return (uint32_t)a;
 }
 
-/* Writes the usual text form ("192.0.2.1", "2001:db8::1") with a final NUL into buf. Returns buf. */
+/* Link-local IPv6 addresses (fe80::/10, RFC 4291 2.5.6) mean nothing without the link they are on. Its interface index is
+ * kept in the bits 96..111, which are zero in every address of that prefix (as KAME did it), so that such an address
+ * is one number like any other; on the wire it has no zone. */
+static inline bool addr_is_link_local(addr_t a) {
+    return a >> 118 == 0xfe80u >> 6;
+}
+
+static inline unsigned addr_zone(addr_t a) {
+    return addr_is_link_local(a) ? (unsigned)(a >> 96) & 0xffffu : 0;
+}
+
+/* a with that zone (0: none), or a itself when it is not link-local. 0 <= ifindex <= 65535. */
+static inline addr_t addr_with_zone(addr_t a, unsigned ifindex) {
+    return addr_is_link_local(a) ? (a & ~((addr_t)0xffffu << 96)) | (addr_t)ifindex << 96 : a;
+}
+
+/* Writes the usual text form ("192.0.2.1", "2001:db8::1", "fe80::1%eth0") with a final NUL into buf; a zone by its
+ * interface's name, or its number where the machine has no such interface. Returns buf. */
 char *addr_format(addr_t a, char buf[static ADDR_STRLEN]);
 
-/* Reads exactly one address (strict dotted quad or RFC 4291 text, no zone) from the n bytes at s.
- * Returns 0, or -EINVAL. */
+/* Reads exactly one address (strict dotted quad or RFC 4291 text; RFC 4007 zone, name or number, where it is link-local)
+ * from the n bytes at s. Returns 0, -EINVAL, or -ENODEV when the zone names no interface of this machine. */
 int addr_parse(const char *s, size_t n, addr_t *out);
 
 #endif

@@ -83,7 +83,7 @@ static void fill_config(struct run *r) {
         .timeout_ns = s->timeout_ns,
         .wait_ns = s->wait_ns,
         .ifname = s->interface,
-        .source = s->source_ip,
+        .source_v4 = s->source_ip,
         .source_port = (uint16_t)s->source_port,
         .gateway_mac_given = s->gateway_mac.given,
         .source_mac_given = s->source_mac.given,
@@ -92,7 +92,7 @@ static void fill_config(struct run *r) {
         .max_runtime_ns = s->max_runtime_ns,
         .show = s->show,
         .pcap_path = s->pcap,
-        .trace = s->packet_trace ? console_trace : NULL,
+        .frames = s->packet_trace ? console_trace : NULL,
         .note = console_note,
         .ctx = &r->console,
         .stop = &r->watch.stop,
@@ -147,8 +147,15 @@ static int prepare_scan(struct run *r, struct scan **scan, struct error *e) {
 
 static int run_scan(struct run *r, struct scan *scan, struct error *e) {
     r->scanned = true;
-    if (!scan)
-        return scan_connect(&r->config, 0, &r->sum, e);
+    if (!scan) {
+        struct connect_scan *connect;
+        int made = connect_create(&r->config, 0, &connect, e);
+        if (made == 0) {
+            made = connect_run(connect, r->report, &r->sum, e);
+            connect_free(connect);
+        }
+        return made;
+    }
     watch_scan(&r->watch, scan);
     int code = scan_run(scan, r->report, &r->sum, e);
     watch_scan(&r->watch, NULL);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "probe/probe.h"
 
 #define COLUMNS_FALLBACK 80
 
@@ -35,8 +36,12 @@ void console_note(void *console, const char *line) {
         emit(c, "noctule: ", line);
 }
 
-void console_trace(void *console, bool sent, const char *line) {
-    emit(console, sent ? "sent " : "received ", line);
+void console_trace(void *console, bool sent, enum link_type link, const struct frame *frames, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        char line[256];
+        probe_describe(link, frames[i].data, frames[i].len, line, sizeof line);
+        emit(console, sent ? "sent " : "received ", line);
+    }
 }
 
 void console_error(struct console *c, const char *line) {

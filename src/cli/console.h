@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "wire/wire.h"
+
 #define CONSOLE_LINE_MAX 256u /* bytes of the progress line, with the final NUL */
 
 struct console {
@@ -19,7 +21,7 @@ struct console {
 
 /* Both wire the console to where it is given as a ctx; line has no newline. */
 void console_note(void *console, const char *line);
-void console_trace(void *console, bool sent, const char *line);
+void console_trace(void *console, bool sent, enum link_type link, const struct frame *frames, unsigned n);
 
 /* What must be read also by those who like it quiet. */
 void console_error(struct console *c, const char *line);

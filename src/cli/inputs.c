@@ -134,7 +134,7 @@ int inputs_plan(const struct settings *s, struct names *names, struct plan **out
             .n_targets = m.targets.n,
             .slots = m.slots,
             .n_slots = m.n_slots,
-            .port_technique = TECHNIQUE_SYN,
+            .port_techniques = 1u << TECHNIQUE_SYN,
             .exclude = m.excluded,
             .n_exclude = m.exclude.n,
             .exclude_ports = &s->exclude_ports.tcp,

@@ -259,7 +259,7 @@ static size_t collect_extra(struct sweep *s, bool plain) {
     const struct open_port *open = s->open_ports.items;
     size_t n = 0;
     for (size_t i = 0; i < s->open_ports.n; i++) {
-        struct slot slot = {.port = open[i].port, .technique = s->in->port_technique};
+        struct slot slot = {.port = open[i].port, .technique = (uint8_t)__builtin_ctz(s->in->port_techniques)};
         if (!plain || slots_find(s->plain.items, s->plain.n, slot) == s->plain.n)
             s->extra[n++] = slot;
     }

@@ -158,3 +158,42 @@ uint64_t plan_find(const struct plan *p, const struct endpoint *ep) {
     uint64_t nth = (uint64_t)(ep->addr - ((const struct addr_range *)p->ranges.items)[part].lo);
     return ((const uint64_t *)p->bases.items)[part] + nth * set->n + slot;
 }
+
+int plan_each_slot(const struct plan *p, int (*visit)(void *ctx, const struct slot *s), void *ctx) {
+    const struct slot *slots = p->pool.items;
+    int r = 0;
+    for (size_t i = 0; i < p->pool.n && r == 0; i++)
+        r = visit(ctx, &slots[i]);
+    return r;
+}
+
+static int technique_add(void *ctx, const struct slot *s) {
+    *(uint32_t *)ctx |= UINT32_C(1) << s->technique;
+    return 0;
+}
+
+uint32_t plan_techniques(const struct plan *p) {
+    uint32_t techniques = 0;
+    (void)plan_each_slot(p, technique_add, &techniques);
+    return techniques;
+}
+
+unsigned plan_slots_max(const struct plan *p) {
+    const struct slot_set *sets = p->sets.items;
+    unsigned most = 0;
+    for (size_t i = 0; i < p->sets.n; i++)
+        most = sets[i].n > most ? sets[i].n : most;
+    return most;
+}
+
+const struct slot *plan_slots_of(const struct plan *p, addr_t a, uint64_t *first, unsigned *n) {
+    size_t part = find_part(p, a);
+    *n = 0;
+    if (part == p->ranges.n)
+        return NULL;
+    const struct slot_set *set = part_set(p, part);
+    uint64_t nth = (uint64_t)(a - ((const struct addr_range *)p->ranges.items)[part].lo);
+    *first = ((const uint64_t *)p->bases.items)[part] + nth * set->n;
+    *n = set->n;
+    return (const struct slot *)p->pool.items + set->first;
+}

@@ -12,11 +12,11 @@
 #include "plan/target.h"
 
 /* One way to probe an address. `technique` is an index of the technique table (src/probe/technique.h); here it is only
- * a number. Sorted and unique within an address by (technique, port, payload). */
+ * a number, below 32. Sorted and unique within an address by (technique, port). Several UDP payloads of a port, and the
+ * packets of a ping, are one slot: they are one question, sent together, and any answer to any of them settles it. */
 struct slot {
-    uint16_t port;
+    uint16_t port;     /* -sO: the protocol number; host techniques: 0 */
     uint8_t technique;
-    uint8_t payload; /* 0 where the technique has one payload */
 };
 
 struct endpoint {
@@ -29,10 +29,11 @@ struct plan_input {
     size_t n_targets;
     const struct slot *slots;     /* for targets without a port of their own */
     size_t n_slots;
-    uint8_t port_technique;       /* slot technique of targets that carry a port */
+    uint32_t port_techniques;     /* slot techniques of targets that carry a port: bit 1 << technique */
     const struct addr_range *exclude; /* always wins */
     size_t n_exclude;
-    const struct port_set *exclude_ports; /* may be NULL; taken out of both kinds of targets */
+    const struct port_set *exclude_ports; /* may be NULL; taken out of targets that carry a port (the slots come
+                                             without what is excluded) */
     bool keep_special;            /* do not take special-use ranges out of wider targets (ARP passes, tests) */
 };
 
@@ -46,6 +47,19 @@ void plan_free(struct plan *p); /* NULL is fine */
 uint64_t plan_size(const struct plan *p);      /* N */
 addr_t plan_addresses(const struct plan *p);   /* distinct addresses */
 addr_t plan_special_removed(const struct plan *p); /* addresses taken out as special-use */
+uint32_t plan_techniques(const struct plan *p); /* those its slots have: bit 1 << technique */
+unsigned plan_slots_max(const struct plan *p);  /* slots of the address that has most */
+
+/* The slots of one address of the plan, ascending; *n is 0 when it is not of the plan. *first receives the index of its
+ * first slot: the others follow it. For parked hosts, which keep a bit a slot. */
+const struct slot *plan_slots_of(const struct plan *p, addr_t a, uint64_t *first, unsigned *n);
+
+/* All different slots of the plan, in no order, each given to visit() at least once: to hold their packets against
+ * MTUs, to find their protocols. Stops when visit() returns non-zero, and returns that. */
+int plan_each_slot(const struct plan *p, int (*visit)(void *ctx, const struct slot *s), void *ctx);
+
+/* The same plan, of these addresses only (ascending, unique, all of p). */
+int plan_restrict(const struct plan *p, const addr_t *addresses, size_t n, struct plan **out, struct error *e);
 
 /* index -> endpoint; index < plan_size(). */
 struct endpoint plan_at(const struct plan *p, uint64_t index);

@@ -28,7 +28,7 @@ struct plan {
 #define PLAN_POOL_MAX (64u << 20) /* slots of all different sets: 256 MB */
 
 static inline uint32_t slot_key(struct slot s) {
-    return (uint32_t)s.technique << 24 | (uint32_t)s.port << 8 | s.payload;
+    return (uint32_t)s.technique << 16 | s.port;
 }
 
 /* Where s stands in the n ascending slots, or n when it does not. */

@@ -10,14 +10,13 @@ struct origin {
 
 /* The inverse of probe_source_port(). False for a port that no TCP technique sends from. */
 static bool find_origin(const struct probe_config *c, uint16_t port, struct origin *out) {
-    if (port < c->port_base)
-        return false;
-    unsigned offset = (unsigned)(port - c->port_base);
-    unsigned technique = offset / c->tries;
-    if (technique >= TECHNIQUE_COUNT || techniques[technique].ip_proto != PROTO_TCP)
-        return false;
-    *out = (struct origin){(uint8_t)technique, c->port_fixed ? -1 : (int)(offset % c->tries)};
-    return true;
+    for (unsigned t = 0; t < TECHNIQUE_COUNT; t++) {
+        if (c->first_port[t] == 0 || port < c->first_port[t] || port - c->first_port[t] >= c->tries)
+            continue;
+        *out = (struct origin){(uint8_t)t, c->port_fixed ? -1 : port - c->first_port[t]};
+        return true;
+    }
+    return false;
 }
 
 static struct answer answer_of(addr_t addr, uint16_t port, const struct origin *o, struct verdict v) {
@@ -40,11 +39,11 @@ static enum ignored judge_tcp(const struct probe_config *c, const struct reply *
         /* Some firewalls acknowledge what they saw without counting the SYN. */
         if (!acked && !(r->tcp_flags & TCP_ACK && r->ack == cookie))
             return IGNORED_BAD_COOKIE;
-        v = t->on_reset;
+        v = t->on[OUTCOME_RESET];
     } else if (r->tcp_flags & TCP_ACK) {
         if (!acked)
             return IGNORED_BAD_COOKIE;
-        v = r->tcp_flags & TCP_SYN ? t->on_syn_ack : t->on_ack;
+        v = t->on[r->tcp_flags & TCP_SYN ? OUTCOME_SYN_ACK : OUTCOME_ACK];
     } else if ((r->tcp_flags & (TCP_SYN | TCP_FIN)) == TCP_SYN) {
         /* Our own probe that came back to us, because both ends are this machine or because something reflects it:
          * answering it would prove our own words to ourselves. */
@@ -84,10 +83,11 @@ enum ignored reply_judge(const struct probe_config *c, const struct reply *r, st
         return judge_tcp(c, r, out);
     case REPLY_ICMP_ERROR:
         return judge_icmp(c, r, out);
-    case REPLY_ARP:
-        *out = answer_of(r->source, 0, &(struct origin){TECHNIQUE_ARP, -1},
+    case REPLY_NEIGHBOUR:
+        *out = answer_of(r->source, 0, &(struct origin){TECHNIQUE_NEIGHBOUR, -1},
                          (struct verdict){STATE_UP, REASON_ARP_RESPONSE});
         return IGNORED_NOT;
+    default:
+        return IGNORED_NOT_OURS;
     }
-    return IGNORED_NOT_OURS;
 }

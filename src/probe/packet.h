@@ -8,6 +8,7 @@
 #define ETHERNET_TYPE 12u
 #define ETHERNET_TYPE_IPV4 0x0800u
 #define ETHERNET_TYPE_ARP 0x0806u
+#define ETHERNET_TYPE_IPV6 0x86ddu
 #define ETHERNET_MIN_LEN 60u   /* shortest frame, without its checksum; shorter ones are padded */
 #define ETHERNET_OVERHEAD 24u  /* of the wire, a frame: 4 checksum, 8 preamble, 12 gap */
 #define ETHERNET_GROUP_BIT 1u  /* in the first byte of a MAC: multicast or broadcast */
@@ -27,6 +28,9 @@
 
 #define PROTO_ICMP 1u
 #define PROTO_TCP 6u
+#define PROTO_UDP 17u
+#define PROTO_ICMPV6 58u
+#define PROTO_SCTP 132u
 
 #define TCP_LEN 20u /* without options */
 #define TCP_SOURCE_PORT 0u

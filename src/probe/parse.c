@@ -12,6 +12,8 @@ const char *ignored_name(enum ignored i) {
         [IGNORED_NOT] = "none",
         [IGNORED_BAD_IP_CHECKSUM] = "bad_ip_checksum",
         [IGNORED_BAD_TCP_CHECKSUM] = "bad_tcp_checksum",
+        [IGNORED_BAD_UDP_CHECKSUM] = "bad_udp_checksum",
+        [IGNORED_BAD_SCTP_CHECKSUM] = "bad_sctp_checksum",
         [IGNORED_BAD_ICMP_CHECKSUM] = "bad_icmp_checksum",
         [IGNORED_TRUNCATED] = "truncated",
         [IGNORED_FRAGMENT] = "fragment",
@@ -143,11 +145,18 @@ static enum ignored parse_arp(struct span arp, struct reply *r) {
         return IGNORED_NOT_OURS;
     if (!is_station(arp.p + ARP_SENDER_MAC))
         return IGNORED_WRONG_ADDRESS;
-    r->kind = REPLY_ARP;
+    r->kind = REPLY_NEIGHBOUR;
     memcpy(r->source_mac, arp.p + ARP_SENDER_MAC, MAC_LEN);
     r->source = addr_from_v4(load_be32(arp.p + ARP_SENDER_IP));
     r->dest = addr_from_v4(load_be32(arp.p + ARP_TARGET_IP));
     return IGNORED_NOT;
+}
+
+void reply_set_zone(struct reply *r, unsigned ifindex) {
+    r->source = addr_with_zone(r->source, ifindex);
+    r->dest = addr_with_zone(r->dest, ifindex);
+    r->quoted_source = addr_with_zone(r->quoted_source, ifindex);
+    r->quoted_dest = addr_with_zone(r->quoted_dest, ifindex);
 }
 
 enum ignored reply_parse(enum link_type link, const uint8_t *frame, size_t len, uint32_t wire_len, uint32_t flags,

@@ -27,7 +27,7 @@ uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest,
 }
 
 uint16_t probe_source_port(const struct probe_config *c, unsigned technique, unsigned try) {
-    return (uint16_t)(c->port_base + technique * c->tries + (c->port_fixed ? 0 : try));
+    return (uint16_t)(c->first_port[technique] + (c->port_fixed ? 0 : try));
 }
 
 /* What the three kinds of segment that noctule builds differ in. */
@@ -99,11 +99,24 @@ static size_t build_arp(const struct probe_path *path, addr_t target, uint8_t *f
     return ETHERNET_MIN_LEN;
 }
 
+unsigned probe_parts(const struct probe_config *c, const struct endpoint *ep) {
+    (void)c;
+    (void)ep;
+    return 1;
+}
+
+size_t probe_packet_max(const struct probe_config *c, const struct slot *slot) {
+    (void)c;
+    (void)slot;
+    return 44;
+}
+
 size_t probe_build(const struct probe_config *c, const struct probe_path *path, const struct endpoint *ep, unsigned try,
-                   uint8_t frame[static PROBE_FRAME_MAX]) {
+                   unsigned part, uint8_t frame[static PROBE_FRAME_MAX]) {
+    (void)part;
     if (!addr_is_v4(ep->addr) || !addr_is_v4(path->source))
         return 0;
-    if (ep->slot.technique == TECHNIQUE_ARP)
+    if (ep->slot.technique == TECHNIQUE_NEIGHBOUR)
         return build_arp(path, ep->addr, frame);
     uint16_t source_port = probe_source_port(c, ep->slot.technique, try);
     uint64_t cookie = probe_cookie(&c->key, path->source, ep->addr, source_port, ep->slot.port);

@@ -11,15 +11,41 @@
 #include "probe/technique.h"
 #include "wire/link.h"
 
-#define PROBE_FRAME_MAX 128u /* longest frame probe_build writes, in bytes */
+#define PROBE_FRAME_MAX 1514u /* longest frame that is built, in bytes: QUIC's first packet has at least 1,200 */
+#define PROBE_PARTS_MAX 16u   /* packets that one probe may consist of */
+
+/* One packet of a host discovery probe. */
+enum ping_kind {
+    PING_ECHO,      /* ICMP echo, both families */
+    PING_TIMESTAMP, /* ICMP timestamp; IPv4 only */
+    PING_SYN,
+    PING_ACK,
+    PING_UDP,
+    PING_SCTP, /* INIT */
+};
+struct ping_part {
+    enum ping_kind kind;
+    uint16_t port; /* of SYN, ACK, UDP, SCTP */
+};
 
 /* The settings that all frames of a scan share. */
 struct probe_config {
     struct siphash_key key;
-    uint16_t port_base;  /* first claimed source port, host order */
-    uint8_t tries;       /* R + 1: source ports of a technique; 1 with a user's fixed port */
-    bool port_fixed;     /* -g: every try uses port_base, so the try is unknown */
-    uint8_t ttl;         /* --ttl */
+    /* Each technique of the scan has `tries` source ports of its own, so that an answer tells technique and try: from
+     * first_port[technique] up, host order; 0: not in this scan (or it has no ports: neighbours). -sO and pings use
+     * theirs for the TCP, UDP and SCTP packets among their probes. */
+    uint16_t first_port[TECHNIQUE_COUNT];
+    /* UDP services that answer from another port than they were asked at (TFTP, RFC 1350 4) are asked from these
+     * `tries` ports, and only one port number of the payload table is such: 0 = none in this scan. */
+    uint16_t wandering_port;
+    uint8_t tries;       /* R + 1; 1 with a user's fixed port */
+    bool port_fixed;     /* -g: all techniques and tries use that one port, so the try is unknown */
+    uint8_t ttl;         /* --ttl; hop limit of IPv6 */
+    bool flags_given;    /* --scanflags: TCP techniques' probes carry these instead of the table's */
+    uint8_t flags;
+    bool amplifiers;     /* --allow-amplifiers: payloads that make servers answer with much more are sent too */
+    struct ping_part ping[PROBE_PARTS_MAX]; /* what TECHNIQUE_PING's probe consists of */
+    unsigned n_ping;
 };
 
 /* One way out, as frames need it. */
@@ -34,23 +60,39 @@ struct probe_path {
 uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
                       uint16_t dest_port);
 
-/* Source port of a try of a technique: base + technique x tries + try (try 0 with a fixed port). The technique must
- * have ports (not ARP), and try < tries. */
+/* Source port of a try of a technique: its first port + try (+ 0 with a fixed port). The technique must be in the scan
+ * and have ports, and try < tries. */
 uint16_t probe_source_port(const struct probe_config *c, unsigned technique, unsigned try);
 
-/* Writes the whole frame of one probe (SYN with MSS, or ARP request; RFC 9293, RFC 826). Returns its length in bytes,
- * or 0 when no frame of that family and technique can be built for this link. */
+/* How many packets the probe to an endpoint is: 1, but for UDP ports with several payloads and for pings. At least 1, at
+ * most PROBE_PARTS_MAX. */
+unsigned probe_parts(const struct probe_config *c, const struct endpoint *ep);
+
+/* Writes the whole frame of one packet of a probe, part < probe_parts(). TCP: RFC 9293; UDP: RFC 768, always with a
+ * checksum; SCTP: RFC 9260; ICMP: RFC 792, 4443; ARP: RFC 826; neighbour solicitation: RFC 4861. docs/headers.md says
+ * what each field holds and why. Returns its length in bytes, or 0 when there is no such packet for that family and
+ * link (a timestamp over IPv6; a neighbour where there are no link addresses). */
 size_t probe_build(const struct probe_config *c, const struct probe_path *path, const struct endpoint *ep, unsigned try,
-                   uint8_t frame[static PROBE_FRAME_MAX]);
+                   unsigned part, uint8_t frame[static PROBE_FRAME_MAX]);
+
+/* The longest IP packet, in bytes, that probes of this technique to this port are, in either family: what the MTU is
+ * held against. */
+size_t probe_packet_max(const struct probe_config *c, const struct slot *slot);
 
 struct reply;
 /* The one RST that answers a first SYN-ACK: seq = the received ack, addresses and ports turned round. The MACs are
- * those of the received frame turned round, so no resolution is needed. Returns 0 when r is not TCP over IPv4. */
+ * those of the received frame turned round, so no resolution is needed. Returns 0 when r is not TCP. */
 size_t probe_build_reset(const struct probe_config *c, enum link_type link, const struct reply *r,
                          uint8_t frame[static PROBE_FRAME_MAX]);
 /* The SYN-ACK that answers a bare SYN (simultaneous open, RFC 9293 3.5): seq = cookie, ack = received seq + 1. */
 size_t probe_build_syn_ack(const struct probe_config *c, enum link_type link, const struct reply *r,
                            uint8_t frame[static PROBE_FRAME_MAX]);
+
+
+/* The answer to an ARP request or neighbour solicitation that asks for `own`, an address that is ours only for this
+ * scan (-S). The reply must be of REPLY_ASKED. Returns 0 where it is not. */
+size_t probe_build_neighbour_answer(enum link_type link, const struct reply *r, const uint8_t mac[static MAC_LEN],
+                                    uint8_t frame[static PROBE_FRAME_MAX]);
 
 /* Bits on the wire of a frame, as -B counts them: Ethernet padded to 60 + 4 FCS + 8 preamble + 12 gap; else the
  * packet. */

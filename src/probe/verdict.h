@@ -31,7 +31,17 @@ enum reason {
     REASON_HOST_PROHIBITED,
     REASON_ADMIN_PROHIBITED,
     REASON_TIME_EXCEEDED,
+    REASON_HEADER_FIELD,   /* ICMPv6 parameter problem, code 0 */
     REASON_ARP_RESPONSE,
+    REASON_ND_RESPONSE,    /* neighbour advertisement (RFC 4861) */
+    REASON_ECHO_REPLY,
+    REASON_TIMESTAMP_REPLY,
+    REASON_UDP_RESPONSE,
+    REASON_PROTO_RESPONSE, /* a packet of the probed IP protocol */
+    REASON_INIT_ACK,
+    REASON_ABORT,
+    REASON_LOCALHOST,      /* an address of this machine itself */
+    REASON_RATE_LIMITED,   /* the host limits its answers, and the time for it was over: no verdict */
     REASON_OWN_PORT,     /* a port that this process claimed on its own machine: bind proved that nobody listens */
     REASON_CONN_ACCEPT,  /* connect(2) succeeded */
     REASON_CONN_REFUSED,

@@ -11,12 +11,16 @@
 #include "report/summary.h"
 
 struct report_config {
-    const char *const *outputs; /* -o words (see sink.h), alive until report_finish(); none: text on stdout */
+    const char *const *outputs; /* -o words (see sink.h), alive until report_finish(); none: text on stdout, unless
+                                   there is a listener */
     unsigned n_outputs;
     uint16_t show;        /* bit 1 << enum state: which states become findings of the sinks. A record that revises a
                              shown one is always shown */
     bool group_by_host;   /* text on a terminal, few hosts: grouped listing at the end as well */
     uint64_t max_results; /* 0 = no limit; after so many shown findings report_full() is true, and no more are shown */
+    /* Is given each shown finding too, by the report thread (guided mode); or NULL */
+    void (*listener)(void *ctx, const struct finding *f);
+    void *listener_ctx;
     /* "name" of an address where the user gave a host name; NULL when none */
     const char *(*name_of)(void *ctx, addr_t a);
     void *name_ctx;

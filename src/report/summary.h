@@ -21,7 +21,11 @@ struct summary {
     uint64_t planned;            /* endpoints of this shard */
     uint64_t finals;             /* endpoints whose verdict is final */
     uint64_t addresses;          /* distinct */
-    uint64_t hosts_down;         /* on-link addresses that did not resolve */
+    uint64_t hosts_down;         /* addresses that did not answer: on link ARP or ND, with discovery a ping */
+    uint64_t hosts_up;           /* with discovery: those that did */
+    uint64_t hosts_limited;      /* that limit their answers and were paced down */
+    uint64_t undecided;          /* endpoints of theirs for which the time was over: no verdict */
+    uint64_t ping_sent;          /* packets of the discovery pass */
     uint64_t states[STATE_COUNT];/* endpoints by final state */
     uint64_t sent;               /* probes the kernel took, re-probes included */
     uint64_t sent_at_try[SUMMARY_TRIES_MAX];

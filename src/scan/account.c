@@ -51,7 +51,7 @@ void summary_counters(struct summary *sum, const struct counters *c, enum techni
     sum->states[STATE_CLOSED] += sum->own_ports;
     sum->states[STATE_DOWN] += down;
     sum->states[STATE_UNKNOWN] += sum->unreachable;
-    sum->states[techniques[technique].on_silence.state] += silent - sum->late_open;
+    sum->states[techniques[technique].on[OUTCOME_SILENCE].state] += silent - sum->late_open;
 }
 
 void summary_wires(struct summary *sum, const struct scan *s) {

@@ -370,7 +370,7 @@ static int connects_init(struct connects *c, unsigned max_sockets, struct error 
     int r = dial_check(config, &c->scope, e);
     if (r < 0)
         return r;
-    if ((config->pcap_path || config->trace) && config->note)
+    if ((config->pcap_path || config->frames) && config->note)
         config->note(config->ctx, "a connect scan sees no packets: there is nothing to capture or to trace");
     if (config->bandwidth_bps)
         rate = config->bandwidth_bps * 1000;
@@ -397,9 +397,33 @@ static void connects_deinit(struct connects *c) {
         close(c->epoll);
 }
 
-int scan_connect(const struct scan_config *config, unsigned max_sockets, struct summary *sum, struct error *e) {
+struct connect_scan {
+    struct scan_config config;
+    unsigned max_sockets;
+};
+
+int connect_create(const struct scan_config *config, unsigned max_sockets, struct connect_scan **out, struct error *e) {
+    *out = malloc(sizeof **out);
+    if (!*out)
+        return error_set(e, -ENOMEM, "no memory for a scan");
+    **out = (struct connect_scan){*config, max_sockets};
+    return 0;
+}
+
+void connect_progress(struct connect_scan *c, struct scan_progress *out) {
+    (void)c;
+    *out = (struct scan_progress){.phase = "starting"};
+}
+
+void connect_free(struct connect_scan *c) {
+    free(c);
+}
+
+int connect_run(struct connect_scan *s, struct report *report, struct summary *sum, struct error *e) {
+    s->config.report = report;
+    const struct scan_config *config = &s->config;
     struct connects c = {.config = config, .sum = sum, .epoll = -1};
-    int r = connects_init(&c, max_sockets, e);
+    int r = connects_init(&c, s->max_sockets, e);
     if (r == 0)
         connects_run(&c);
     sum->end_ns = clock_real_ns();

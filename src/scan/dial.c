@@ -57,14 +57,14 @@ static int socket_configure(const struct scan_config *config, unsigned scope, in
     if (config->ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, config->ifname,
                                      (socklen_t)strlen(config->ifname)) < 0)
         return -errno;
-    if (!config->source && !config->source_port)
+    if (!config->source_v4 && !config->source_port)
         return 0;
     /* Several connections share -g's port, each with another far end; without -g, connect(2) picks the port. */
     if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 || set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) < 0)
         return -errno;
     union sockaddr_any from;
     addr_t any = v4 ? addr_from_v4(0) : 0;
-    socklen_t n = sockaddr_fill(&from, config->source ? config->source : any, config->source_port, scope);
+    socklen_t n = sockaddr_fill(&from, config->source_v4 ? config->source_v4 : any, config->source_port, scope);
     return bind(fd, &from.any, n) < 0 ? -errno : 0;
 }
 
@@ -178,12 +178,12 @@ int dial_check(const struct scan_config *config, unsigned *scope, struct error *
     *scope = config->ifname ? if_nametoindex(config->ifname) : 0;
     if (config->ifname && !*scope)
         return error_set(e, -ENODEV, "-e %s: there is no such interface", config->ifname);
-    int fd = socket_open(config, *scope, config->source == 0 || addr_is_v4(config->source));
+    int fd = socket_open(config, *scope, config->source_v4 == 0 || addr_is_v4(config->source_v4));
     if (fd >= 0)
         close(fd);
     if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)
         return 0;
     return error_set(e, fd, "cannot connect from %s%s%s, port %u: %s",
-                     config->source ? addr_format(config->source, text) : "this machine", config->ifname ? " on " : "",
+                     config->source_v4 ? addr_format(config->source_v4, text) : "this machine", config->ifname ? " on " : "",
                      config->ifname ? config->ifname : "", config->source_port, strerror(-fd));
 }

@@ -100,8 +100,8 @@ enum scan_phase { PHASE_ARP, PHASE_PORTS, PHASE_LISTENING };
 
 /* Does the user want silence listed, endpoint by endpoint? */
 static inline bool pass_lists_silence(const struct pass *p) {
-    return p->technique != TECHNIQUE_ARP &&
-           (p->scan->config.show & 1u << techniques[p->technique].on_silence.state) != 0;
+    return p->technique != TECHNIQUE_NEIGHBOUR &&
+           (p->scan->config.show & 1u << techniques[p->technique].on[OUTCOME_SILENCE].state) != 0;
 }
 
 /* The threads' bodies; arg is a struct pass. */

@@ -38,7 +38,7 @@ int pass_create(struct scan *s, enum technique_id technique, struct pass **out, 
     struct pass *p = calloc(1, sizeof *p);
     if (p == NULL)
         return error_set(e, -ENOMEM, "no memory for a pass");
-    bool arp = technique == TECHNIQUE_ARP;
+    bool arp = technique == TECHNIQUE_NEIGHBOUR;
     p->scan = s;
     p->technique = technique;
     p->plan = arp ? s->arp_plan : s->config.plan;
@@ -90,7 +90,7 @@ static int threads_run(struct pass *p, struct error *e) {
 }
 
 int pass_run(struct scan *s, struct pass *p, struct error *e) {
-    atomic_store(&s->phase, p->technique == TECHNIQUE_ARP ? PHASE_ARP : PHASE_PORTS);
+    atomic_store(&s->phase, p->technique == TECHNIQUE_NEIGHBOUR ? PHASE_ARP : PHASE_PORTS);
     p->started_ns = clock_mono_ns();
     running_set(s, p);
     int err = threads_run(p, e);

@@ -71,7 +71,7 @@ static void ignore(struct pass *p, enum ignored why) {
 
 /* A timed probe's answer is a sample only within its try's timeout: a target repeats its SYN-ACK after 1 and 3 s. */
 static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t arrived_ns) {
-    if (tried < 0 && p->technique != TECHNIQUE_ARP)
+    if (tried < 0 && p->technique != TECHNIQUE_NEIGHBOUR)
         return 0;
     if (tried < 0)
         tried = 0; /* see is_timed() in transmit.c */
@@ -111,7 +111,7 @@ static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark,
     case LEDGER_LATE:
         if (fresh > 0) {
             count(&p->counters.late_open, 1);
-            return (struct ruling){.news = true, .revises = techniques[p->technique].on_silence.state};
+            return (struct ruling){.news = true, .revises = techniques[p->technique].on[OUTCOME_SILENCE].state};
         }
         count(open ? &p->counters.duplicates : &p->counters.late, 1);
         break;
@@ -198,7 +198,7 @@ static enum ignored answer_find(const struct pass *p, enum link_type link, const
     *position = order_find(&p->order, *index);
     if (!ledger_was_offered(&p->ledger, *position))
         return IGNORED_UNSENT;
-    if (p->technique == TECHNIQUE_ARP && path_find(p->paths, r->source)->probe.source != r->dest)
+    if (p->technique == TECHNIQUE_NEIGHBOUR && path_find(p->paths, r->source)->probe.source != r->dest)
         return IGNORED_WRONG_ADDRESS; /* an announcement, not an answer to us */
     return IGNORED_NOT;
 }
@@ -223,7 +223,7 @@ static void frame_read(struct receiver *x, unsigned wire, const struct frame *f)
         return;
     uint64_t rtt = rtt_of(p, position, a.tried, f->time_ns);
     answered(p, &a, mark, ruling.revises);
-    if (p->technique == TECHNIQUE_ARP) {
+    if (p->technique == TECHNIQUE_NEIGHBOUR) {
         neighbour_learn(p, &r, &a);
         return;
     }

@@ -14,13 +14,8 @@
 void scan_watch(struct scan *s, enum link_type link, bool sent, const struct frame *frames, unsigned n) {
     if (s->pcap != NULL)
         pcapfile_write(s->pcap, frames, n);
-    if (s->config.trace == NULL)
-        return;
-    for (unsigned i = 0; i < n; i++) {
-        char line[256];
-        probe_describe(link, frames[i].data, frames[i].len, line, sizeof line);
-        s->config.trace(s->config.ctx, sent, line);
-    }
+    if (s->config.frames != NULL)
+        s->config.frames(s->config.ctx, sent, link, frames, n);
 }
 
 void scan_note(const struct scan *s, const char *line) {
@@ -77,15 +72,17 @@ static int scan_prepare(struct scan *s, struct error *e) {
         return error_set(e, err, "no random key from the kernel");
     size_t n;
     const struct addr_range *ranges = plan_ranges(c->plan, &n);
-    struct route_options options = {.ifname = c->ifname, .source = c->source};
+    struct route_options options = {.ifname = c->ifname, .source_v4 = c->source_v4, .source_v6 = c->source_v6};
     if ((err = route_resolve(ranges, n, &options, &s->routes, e)) < 0 || (err = ways_create_paths(s, e)) < 0 ||
         (err = ways_plan_arp(s, e)) < 0)
         return err;
     unsigned tries = c->retries + 1;
-    err = claim_ports(c->source_port != 0 ? 1 : tries, c->source_port, c->seed, &s->claim, e);
+    struct claim_wish wish = {.n = c->source_port != 0 ? 1 : tries, .first = c->source_port, .seed = c->seed,
+                              .tcp = true};
+    err = claim_create(&wish, &s->claim, e);
     if (err < 0)
         return err;
-    s->probe.port_base = s->claim.first;
+    s->probe.first_port[TECHNIQUE_SYN] = s->claim.first;
     s->probe.tries = c->source_port != 0 ? 1 : (uint8_t)tries;
     s->probe.port_fixed = c->source_port != 0;
     s->probe.ttl = c->ttl;
@@ -145,7 +142,7 @@ static int neighbours_resolve(struct scan *s, struct summary *sum, struct error 
         return 0;
     rtt_init(&s->rtt, ARP_TIMEOUT_FIRST_NS, false);
     struct pass *p;
-    int err = pass_create(s, TECHNIQUE_ARP, &p, e);
+    int err = pass_create(s, TECHNIQUE_NEIGHBOUR, &p, e);
     if (err < 0)
         return err;
     err = pass_run(s, p, e);

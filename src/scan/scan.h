@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "plan/plan.h"
+#include "probe/probe.h"
 #include "report/report.h"
 #include "report/summary.h"
 #include "wire/wire.h"
@@ -26,11 +27,18 @@ struct scan_config {
     uint64_t timeout_ns;          /* --timeout: fixed first timeout instead of RFC 6298; 0 = adapt */
     uint64_t wait_ns;             /* --wait: at least so long listened after the last probe; 0 = by RTT */
     const char *ifname;           /* -e or NULL */
-    addr_t source;                /* -S or 0 */
+    addr_t source_v4, source_v6;  /* -S, one a family, or 0 */
     uint16_t source_port;         /* -g or 0 */
     bool gateway_mac_given, source_mac_given;
     uint8_t gateway_mac[6], source_mac[6];
     uint8_t ttl;                  /* 64 unless --ttl */
+    bool flags_given;             /* --scanflags */
+    uint8_t flags;
+    bool amplifiers;              /* --allow-amplifiers */
+    bool discover;                /* --alive: probe only hosts that answer a ping first */
+    struct ping_part ping[PROBE_PARTS_MAX]; /* what a ping consists of: for `discover`, and for slots TECHNIQUE_PING */
+    unsigned n_ping;
+    uint64_t host_timeout_ns;     /* a host that limits its answers is paced down for so long; 0 = for ever */
     bool no_reset;                /* --no-reset */
     uint64_t max_runtime_ns;      /* 0 = none */
     uint16_t show;                /* bit 1 << enum state: silence is listed only where asked */
@@ -38,7 +46,8 @@ struct scan_config {
                                    * scan_create() needs none yet, scan_run() is given its own */
     const struct wire_ops *wire_ops; /* NULL: AF_PACKET */
     const char *pcap_path;        /* or NULL */
-    void (*trace)(void *ctx, bool sent, const char *line); /* --packet-trace; called from two threads; or NULL */
+    /* Every packet that left or was read (--packet-trace, --explain); called from two threads; or NULL */
+    void (*frames)(void *ctx, bool sent, enum link_type link, const struct frame *frames, unsigned n);
     void (*note)(void *ctx, const char *line);             /* one line for the user */
     void *ctx;
     const _Atomic int *stop;      /* 0 run, 1 stop sending and listen one timeout, 2 end at once */
@@ -64,8 +73,13 @@ void scan_progress(struct scan *s, struct scan_progress *out);
 void scan_free(struct scan *s);
 
 /* The same contract without privilege: connect(2) with at most `max_sockets` (0: what RLIMIT_NOFILE allows, at most
- * 512) at a time, in the order's order, at the same pace. */
-int scan_connect(const struct scan_config *config, unsigned max_sockets, struct summary *sum, struct error *e);
+ * 512) at a time, in the order's order, at the same pace. Slots are TECHNIQUE_CONNECT; a slot TECHNIQUE_PING connects
+ * to the TCP ports of config->ping in turn, and any answer says that the host is up. `discover` runs such a pass first. */
+struct connect_scan; /* opaque */
+int connect_create(const struct scan_config *config, unsigned max_sockets, struct connect_scan **out, struct error *e);
+int connect_run(struct connect_scan *c, struct report *report, struct summary *sum, struct error *e);
+void connect_progress(struct connect_scan *c, struct scan_progress *out); /* any thread, while it runs */
+void connect_free(struct connect_scan *c);
 
 /* --dry-run: calls print for each probe of the shard in order (try 0 only), with the frame as it would be sent from
  * source_hint; stops when print returns non-zero and returns that. No privilege, no route, nothing sent. */

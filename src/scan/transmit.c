@@ -63,7 +63,7 @@ static const char *reason_to_stop(const struct transmitter *t, uint64_t now_ns) 
 
 static void finding_push(struct transmitter *t, const struct endpoint *ep, struct verdict v) {
     const struct scan_config *c = &scan_of(t)->config;
-    if (t->pass->technique == TECHNIQUE_ARP || (c->show & 1u << v.state) == 0)
+    if (t->pass->technique == TECHNIQUE_NEIGHBOUR || (c->show & 1u << v.state) == 0)
         return;
     struct finding f = {.addr = ep->addr, .time_ns = clock_real_ns(), .port = ep->slot.port,
                         .technique = ep->slot.technique, .state = (uint8_t)v.state, .reason = (uint8_t)v.reason,
@@ -78,7 +78,7 @@ static bool is_timed(struct transmitter *t, const struct ledger_work *work) {
     }
     /* An ARP answer does not tell its try; a re-probe takes the place of the first try's entry, so that only answers to
      * a first try that was not repeated are samples (Karn's rule). */
-    if (t->pass->technique == TECHNIQUE_ARP && work->tried > 0)
+    if (t->pass->technique == TECHNIQUE_NEIGHBOUR && work->tried > 0)
         return true;
     if (t->until_sample-- > 0)
         return false;
@@ -139,7 +139,7 @@ static void probe_one(struct transmitter *t, const struct ledger_work *work) {
     struct outbox *box = &t->boxes[path->wire];
     struct frame *f = &box->frames[box->n];
     f->data = box->bytes[box->n++];
-    f->len = f->wire_len = (uint32_t)probe_build(&p->scan->probe, addresses, &ep, work->tried, f->data);
+    f->len = f->wire_len = (uint32_t)probe_build(&p->scan->probe, addresses, &ep, work->tried, 0, f->data);
     t->built++;
     t->bits += probe_wire_bits(addresses->link, f->len);
     count(&p->counters.sent_at_try[work->tried], 1);
@@ -197,7 +197,7 @@ static void retire(struct transmitter *t) {
     count(&p->counters.silent, n);
     if (!pass_lists_silence(p))
         return;
-    struct verdict v = techniques[p->technique].on_silence;
+    struct verdict v = techniques[p->technique].on[OUTCOME_SILENCE];
     for (unsigned bit = 0; bit < CHUNK_PROBES; bit++) {
         if ((silent[bit / 64] >> bit % 64 & 1) == 0)
             continue;
@@ -266,7 +266,7 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
         struct probe_path path = {.link = p->scan->wires[0].link, .source = addr_from_v4(0)};
         struct endpoint ep = {.addr = addr_from_v4(0), .slot = {.technique = (uint8_t)p->technique}};
         uint8_t frame[PROBE_FRAME_MAX];
-        t->cost = probe_wire_bits(path.link, probe_build(&p->scan->probe, &path, &ep, 0, frame));
+        t->cost = probe_wire_bits(path.link, probe_build(&p->scan->probe, &path, &ep, 0, 0, frame));
         milli_pps = c->bandwidth_bps * 1000 / t->cost;
         pace_init(&p->pace, c->bandwidth_bps * 1000, clock_mono_ns());
     } else {
@@ -317,7 +317,7 @@ void *transmit_run(void *arg) {
     if (why != NULL) {
         pass_end(p, why);
         listen_for(&t, atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed));
-    } else if (p->technique != TECHNIQUE_ARP && p->scan->config.wait_ns > 0) {
+    } else if (p->technique != TECHNIQUE_NEIGHBOUR && p->scan->config.wait_ns > 0) {
         listen_for(&t, p->scan->config.wait_ns);
     }
     atomic_store_explicit(&p->sent_all, 1, memory_order_release);

@@ -108,7 +108,7 @@ int ways_plan_arp(struct scan *s, struct error *e) {
     for (size_t i = 0; i < m->n_ranges; i++)
         targets[i] = (struct target){.range = m->ranges[i].range, .port = -1};
     if (m->n_ranges > 0) {
-        struct slot slot = {.technique = TECHNIQUE_ARP};
+        struct slot slot = {.technique = TECHNIQUE_NEIGHBOUR};
         struct plan_input in = {.targets = targets, .n_targets = m->n_ranges, .slots = &slot, .n_slots = 1,
                                 .keep_special = true};
         err = plan_create(&in, &s->arp_plan, e);

@@ -151,7 +151,7 @@ static int explain(int code, unsigned n, unsigned port, struct error *e) {
     }
 }
 
-int claim_ports(unsigned n, uint16_t wanted, uint64_t seed, struct claim *out, struct error *e) {
+static int claim_ports(unsigned n, uint16_t wanted, uint64_t seed, struct claim *out, struct error *e) {
     *out = CLAIM_INIT;
     if (n == 0 || n > PORT_MAX)
         return error_set(e, -EINVAL, "%u source ports cannot be claimed", n);
@@ -175,4 +175,9 @@ void claim_deinit(struct claim *c) {
         close(c->fds[i]);
     free(c->fds);
     *c = CLAIM_INIT;
+}
+
+int claim_create(const struct claim_wish *wish, struct claim *out, struct error *e) {
+    *out = CLAIM_INIT;
+    return wish->n == 0 ? 0 : claim_ports(wish->n, wish->first, wish->seed, out, e);
 }

@@ -122,7 +122,7 @@ static int intern_hop(struct resolver *r, const struct hop *hop, unsigned *index
 
 static int loopback_hop(const struct resolver *r, const struct iface *f, struct hop *out) {
     *out = (struct hop){.ifindex = f->index, .link = LINK_IP, .loopback = true, .local = true, .mtu = f->mtu};
-    out->source = r->options->source;
+    out->source = r->options->source_v4;
     return 0;
 }
 
@@ -241,7 +241,7 @@ static int bind_to_interface(struct resolver *r) {
 }
 
 static int bind_to_source(struct resolver *r) {
-    addr_t source = r->options->source;
+    addr_t source = r->options->source_v4;
     struct fib_answer answer;
     char text[ADDR_STRLEN];
     addr_format(source, text);
@@ -264,7 +264,7 @@ static int nothing_reachable(struct resolver *r) {
         return error_set(r->e, -ENETUNREACH, "interface \"%s\", which leads to the targets, %s", f->name,
                          f->up ? "has no carrier" : "is down");
     const char *through = r->options->ifname;
-    addr_t source = r->options->source;
+    addr_t source = r->options->source_v4;
     return error_set(r->e, -ENETUNREACH, "this machine has no route to any of the targets%s%s%s%s",
                      through ? " through interface " : "", through ? through : "", source ? " from " : "",
                      source ? addr_format(source, text) : "");
@@ -275,7 +275,7 @@ static int resolve(struct resolver *r, const struct addr_range *ranges, size_t n
     if (!r->nl)
         return error_set(r->e, -EIO, "cannot ask the kernel for routes (netlink)");
     int code = r->options->ifname ? bind_to_interface(r) : 0;
-    if (code == 0 && r->options->source)
+    if (code == 0 && r->options->source_v4)
         code = bind_to_source(r);
     if (code == 0)
         code = find_boundaries(r);

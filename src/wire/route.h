@@ -1,5 +1,5 @@
-/* Where packets to a target leave: interface, source address, next hop; all of it asked from the kernel. IPv4; an IPv6
- * range resolves to an unreachable hop. */
+/* Where packets to a target leave: interface, source address, next hop; all of it asked from the kernel, for both
+ * families. Link-local IPv6 addresses carry their zone (base/addr.h), as do sources and gateways that are such. */
 #ifndef NOCTULE_WIRE_ROUTE_H
 #define NOCTULE_WIRE_ROUTE_H
 
@@ -17,6 +17,7 @@ struct hop {
     bool loopback;        /* leaves through lo */
     bool local;           /* the destination is an address of this machine */
     bool on_link;         /* no gateway: the destination itself must be resolved (Ethernet only) */
+    bool source_borrowed; /* -S is no address of this machine: who asks for it must be answered (ARP, ND) */
     bool unreachable;     /* no route, or one on which nothing can arrive; nothing is sent, and all else here is 0 */
     addr_t source;        /* our address; 0 for a local destination (it is its own source) unless -S gave one */
     addr_t gateway;       /* 0 when on_link, local or link has no addresses */
@@ -40,8 +41,11 @@ struct route_map {
 #define ROUTE_SEGMENTS_MAX (1u << 20)
 
 struct route_options {
-    const char *ifname; /* -e: only this interface, or NULL */
-    addr_t source;      /* -S: one of this machine's own addresses, or 0 */
+    const char *ifname;  /* -e: only this interface, or NULL */
+    /* -S, one a family, or 0: an address of this machine; or one inside a prefix that is on link at an Ethernet
+     * interface, which is then borrowed (that nobody else has it is for the caller to find out). Anything else is
+     * refused as spoofing. With a borrowed source only what leaves by its interface is reachable. */
+    addr_t source_v4, source_v6;
 };
 
 /* Resolves the given ranges (ascending, disjoint). The FIB dump gives the boundaries, one RTM_GETROUTE a segment gives
@@ -49,8 +53,8 @@ struct route_options {
  * segment takes that of its first address. Unreachable are: no route, blackhole and the like, broadcast and multicast,
  * 0.0.0.0, loopback addresses through another interface, and what leads to an interface without carrier. -e leaves only
  * routes that name the interface; it makes none. Negative errno with a line on failure: -ENETUNREACH only when no
- * address at all has a way out; -ENODEV, -ENETDOWN for ifname; -EADDRNOTAVAIL for source, and for an interface without
- * an address; -EPROTONOSUPPORT where a route leads to a kind of link that is neither Ethernet nor plain IP; -E2BIG. */
+ * address at all has a way out; -ENODEV, -ENETDOWN for ifname; -EADDRNOTAVAIL for a source that would be spoofing, and for an interface without
+ * an address; -EINVAL for a link-local address without zone; -EPROTONOSUPPORT where a route leads to a kind of link that is neither Ethernet nor plain IP; -E2BIG. */
 int route_resolve(const struct addr_range *ranges, size_t n, const struct route_options *options, struct route_map *out,
                   struct error *e);
 void route_map_deinit(struct route_map *m);

@@ -26,9 +26,17 @@ struct frame {
     uint64_t time_ns;  /* CLOCK_REALTIME arrival; receive only */
 };
 
-/* What the kernel may hand up: ARP, ICMP, and TCP to these ports. Everything else never reaches user space. */
+/* What the kernel may hand up, of both families: ARP, ICMP, ICMPv6; TCP, UDP and SCTP to these ports; IPv6 packets with
+ * extension headers (whose protocol a kernel filter cannot tell); and the protocols of -sO. Everything else never
+ * reaches user space. */
 struct wire_filter {
-    uint16_t port_lo, port_hi; /* our source ports, inclusive, host order */
+    uint16_t port_lo, port_hi;        /* our source ports, inclusive, host order */
+    const struct wire_protocols *protocols; /* more IP protocols, whole; NULL: none */
+};
+
+/* A set of IP protocol numbers: bit p of word p / 64. */
+struct wire_protocols {
+    uint64_t bits[4];
 };
 
 struct wire_config {

@@ -12,7 +12,7 @@
 /* The corpus holds true answers to probes of this scan. */
 static const struct probe_config config = {
     .key = {UINT64_C(0x6b6579206f6e6520), UINT64_C(0x6b65792074776f20)},
-    .port_base = 61000,
+    .first_port[TECHNIQUE_SYN] = 61000,
     .tries = 4,
     .ttl = 64,
 };
@@ -45,8 +45,8 @@ static void check_answer(const struct reply *r, const struct answer *a) {
     enum state s = a->verdict.state;
     FUZZ_CHECK(a->verdict.reason != REASON_NONE && a->verdict.reason < REASON_COUNT);
     FUZZ_CHECK(a->tried >= -1 && a->tried < config.tries);
-    if (r->kind == REPLY_ARP) {
-        FUZZ_CHECK(s == STATE_UP && a->endpoint.slot.technique == TECHNIQUE_ARP && a->endpoint.addr == r->source);
+    if (r->kind == REPLY_NEIGHBOUR) {
+        FUZZ_CHECK(s == STATE_UP && a->endpoint.slot.technique == TECHNIQUE_NEIGHBOUR && a->endpoint.addr == r->source);
         return;
     }
     FUZZ_CHECK(a->endpoint.slot.technique == TECHNIQUE_SYN && a->tried >= 0);

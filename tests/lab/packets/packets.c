@@ -50,7 +50,7 @@ static struct packet draw_probe(struct source *s) {
     struct tuple t = draw_tuple(s);
     struct probe_config config = {
         .key = {random_splitmix(&s->state), random_splitmix(&s->state)},
-        .port_base = t.a_port < 65000 ? t.a_port : 65000,
+        .first_port[TECHNIQUE_SYN] = t.a_port < 65000 ? t.a_port : 65000,
         .tries = (uint8_t)(1 + draw(s, 11)),
         .ttl = (uint8_t)draw(s, 256),
     };
@@ -63,7 +63,7 @@ static struct packet draw_probe(struct source *s) {
         .source = ep.addr,
         .dest = path.source,
         .source_port = t.b_port,
-        .dest_port = config.port_base,
+        .dest_port = config.first_port[TECHNIQUE_SYN],
         .seq = (uint32_t)random_splitmix(&s->state),
         .ack = (uint32_t)random_splitmix(&s->state),
     };
@@ -77,12 +77,12 @@ static struct packet draw_probe(struct source *s) {
         break;
     case 2:
         if (s->link == LINK_ETHERNET) {
-            ep.slot = (struct slot){.technique = TECHNIQUE_ARP};
-            p.len = probe_build(&config, &path, &ep, 0, p.data);
+            ep.slot = (struct slot){.technique = TECHNIQUE_NEIGHBOUR};
+            p.len = probe_build(&config, &path, &ep, 0, 0, p.data);
             break;
         } /* fall through */
     default:
-        p.len = probe_build(&config, &path, &ep, (unsigned)draw(s, config.tries), p.data);
+        p.len = probe_build(&config, &path, &ep, (unsigned)draw(s, config.tries), 0, p.data);
     }
     return p;
 }
@@ -223,7 +223,7 @@ static void print_addr(addr_t a) {
 }
 
 static void print_reply(enum link_type link, const struct reply *r) {
-    static const char *const kinds[] = {[REPLY_TCP] = "tcp", [REPLY_ICMP_ERROR] = "icmp", [REPLY_ARP] = "arp"};
+    static const char *const kinds[] = {[REPLY_TCP] = "tcp", [REPLY_ICMP_ERROR] = "icmp", [REPLY_NEIGHBOUR] = "arp"};
     printf("%s", kinds[r->kind]);
     if (link == LINK_ETHERNET) {
         print_mac(r->source_mac);
@@ -231,7 +231,7 @@ static void print_reply(enum link_type link, const struct reply *r) {
     }
     print_addr(r->source);
     print_addr(r->dest);
-    if (r->kind != REPLY_ARP)
+    if (r->kind != REPLY_NEIGHBOUR)
         printf("\t%u", r->ttl);
     if (r->kind == REPLY_TCP) {
         printf("\t%u\t%u\t%" PRIu32 "\t%" PRIu32 "\t%u\t%u", r->source_port, r->dest_port, r->seq, r->ack,

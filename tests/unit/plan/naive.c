@@ -4,9 +4,8 @@
 
 struct slot naive_slot(unsigned i) {
     return (struct slot){
-        .technique = (uint8_t)(i / (NAIVE_PORTS * 2)),
-        .port = (uint16_t)(i / 2 % NAIVE_PORTS + 1),
-        .payload = (uint8_t)(i % 2),
+        .technique = (uint8_t)(i / NAIVE_PORTS),
+        .port = (uint16_t)(i % NAIVE_PORTS + 1),
     };
 }
 
@@ -27,7 +26,7 @@ void naive_random(struct naive_input *n, addr_t base, unsigned width, uint64_t *
         .n_targets = below(random, 24) + 1,
         .slots = n->slots,
         .n_slots = below(random, 17),
-        .port_technique = (uint8_t)below(random, 2),
+        .port_techniques = 1u << below(random, 2),
         .exclude = n->exclude,
         .n_exclude = below(random, 13),
         .exclude_ports = below(random, 2) ? &n->exclude_ports : NULL,
@@ -70,9 +69,9 @@ static bool is_slot_of(const struct plan_input *in, const struct target *t, stru
     if (in->exclude_ports && port_set_has(in->exclude_ports, s.port))
         return false;
     if (t->port >= 0)
-        return s.port == t->port && s.technique == in->port_technique && s.payload == 0;
+        return s.port == t->port && (in->port_techniques >> s.technique & 1);
     for (size_t i = 0; i < in->n_slots; i++)
-        if (in->slots[i].port == s.port && in->slots[i].technique == s.technique && in->slots[i].payload == s.payload)
+        if (in->slots[i].port == s.port && in->slots[i].technique == s.technique)
             return true;
     return false;
 }

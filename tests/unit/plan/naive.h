@@ -6,7 +6,7 @@
 
 #define NAIVE_WINDOW 320u
 #define NAIVE_PORTS 12u       /* ports 1..12 */
-#define NAIVE_SLOTS (NAIVE_PORTS * 4) /* x two techniques x two payloads */
+#define NAIVE_SLOTS (NAIVE_PORTS * 2) /* x two techniques */
 
 /* A random input over base .. base + width - 1, with the arrays it points to. */
 struct naive_input {

@@ -16,7 +16,7 @@
 
 static const struct probe_config config = {
     .key = {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)},
-    .port_base = 61000,
+    .first_port[TECHNIQUE_SYN] = 61000,
     .tries = 4,
     .ttl = 64,
 };
@@ -63,7 +63,6 @@ static void assert_answer(const struct probe_config *c, const struct reply *r, e
     assert_true(a.endpoint.addr == addr_from_v4(THEM));
     assert_int_equal(a.endpoint.slot.port, 80);
     assert_int_equal(a.endpoint.slot.technique, TECHNIQUE_SYN);
-    assert_int_equal(a.endpoint.slot.payload, 0);
     assert_string_equal(state_name(a.verdict.state), state_name(s));
     assert_string_equal(reason_name(a.verdict.reason), reason_name(why));
     assert_int_equal(a.tried, tried);
@@ -180,24 +179,24 @@ static void test_every_port(void **state) {
     } ranges[] = {{61000, 4}, {1, 1}, {0, 11}, {65535, 1}, {65532, 4}, {65530, 11}, {32768, 255}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         struct probe_config c = config;
-        c.port_base = ranges[i].base;
+        c.first_port[TECHNIQUE_SYN] = ranges[i].base;
         c.tries = ranges[i].tries;
         for (unsigned port = 0; port < 65536; port++) {
             struct reply tcp = tcp_reply(SYN | ACK, cookie_of((uint16_t)port, 80) + 1), icmp = icmp_reply(3, 13);
             tcp.dest_port = (uint16_t)port;
             icmp.quoted_source_port = (uint16_t)port;
             icmp.quoted_seq = cookie_of((uint16_t)port, 80);
-            bool claimed = port >= c.port_base && port < (unsigned)c.port_base + c.tries;
+            bool claimed = port >= c.first_port[TECHNIQUE_SYN] && port < (unsigned)c.first_port[TECHNIQUE_SYN] + c.tries;
             enum ignored want = claimed ? IGNORED_NOT : IGNORED_NOT_OURS;
             struct answer a, b;
             if (reply_judge(&c, &tcp, &a) != want || reply_judge(&c, &icmp, &b) != want)
-                fail_msg("base %u tries %u port %u", c.port_base, c.tries, port);
+                fail_msg("base %u tries %u port %u", c.first_port[TECHNIQUE_SYN], c.tries, port);
             if (!claimed)
                 continue;
-            int try = (int)(port - c.port_base);
+            int try = (int)(port - c.first_port[TECHNIQUE_SYN]);
             if (a.tried != try || b.tried != try || probe_source_port(&c, TECHNIQUE_SYN, (unsigned)try) != port ||
                 a.endpoint.slot.technique != TECHNIQUE_SYN || b.endpoint.slot.technique != TECHNIQUE_SYN)
-                fail_msg("base %u tries %u port %u: try %d", c.port_base, c.tries, port, a.tried);
+                fail_msg("base %u tries %u port %u: try %d", c.first_port[TECHNIQUE_SYN], c.tries, port, a.tried);
         }
     }
 }
@@ -206,7 +205,7 @@ static void test_every_port(void **state) {
 static void test_fixed_port(void **state) {
     (void)state;
     struct probe_config c = config;
-    c.port_base = 53;
+    c.first_port[TECHNIQUE_SYN] = 53;
     c.tries = 1;
     c.port_fixed = true;
     struct reply r = tcp_reply(SYN | ACK, cookie_of(53, 80) + 1);
@@ -338,7 +337,7 @@ static void test_quoted_probe(void **state) {
     struct endpoint ep = {addr_from_v4(THEM), {.port = 80, .technique = TECHNIQUE_SYN}};
     for (unsigned try = 0; try < config.tries; try++) {
         uint8_t probe[PROBE_FRAME_MAX];
-        size_t len = probe_build(&config, &path, &ep, try, probe);
+        size_t len = probe_build(&config, &path, &ep, try, 0, probe);
         probe[8] = 0; /* TTL, and a checksum that no longer fits */
         for (size_t quoted = 28; quoted <= len; quoted++) {
             struct icmp_spec s = {.ip = {.source = ROUTER, .dest = US}, .type = 11, .quote_len = (uint16_t)quoted};
@@ -354,11 +353,11 @@ static void test_quoted_probe(void **state) {
 
 static void test_arp(void **state) {
     (void)state;
-    struct reply r = {.kind = REPLY_ARP, .source = addr_from_v4(THEM), .dest = addr_from_v4(US)};
+    struct reply r = {.kind = REPLY_NEIGHBOUR, .source = addr_from_v4(THEM), .dest = addr_from_v4(US)};
     struct answer a;
     assert_int_equal(reply_judge(&config, &r, &a), IGNORED_NOT);
     assert_true(a.endpoint.addr == addr_from_v4(THEM));
-    assert_int_equal(a.endpoint.slot.technique, TECHNIQUE_ARP);
+    assert_int_equal(a.endpoint.slot.technique, TECHNIQUE_NEIGHBOUR);
     assert_int_equal(a.endpoint.slot.port, 0);
     assert_int_equal(a.verdict.state, STATE_UP);
     assert_int_equal(a.verdict.reason, REASON_ARP_RESPONSE);

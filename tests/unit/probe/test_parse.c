@@ -178,7 +178,7 @@ static void test_arp_fields(void **state) {
         packet_pad(&p, padding);
         struct reply r;
         assert_int_equal(parse(LINK_ETHERNET, &p, &r), IGNORED_NOT);
-        assert_int_equal(r.kind, REPLY_ARP);
+        assert_int_equal(r.kind, REPLY_NEIGHBOUR);
         assert_true(r.source == addr_from_v4(THEM) && r.dest == addr_from_v4(US));
         assert_memory_equal(r.source_mac, arp_reply.sender_mac, MAC_LEN);
     }

@@ -15,7 +15,7 @@
 /* The key of SipHash's published vectors: bytes 00 to 0f. */
 static const struct probe_config config = {
     .key = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)},
-    .port_base = 61000,
+    .first_port[TECHNIQUE_SYN] = 61000,
     .tries = 4,
     .ttl = 64,
 };
@@ -81,7 +81,7 @@ static void test_syn_frame(void **state) {
     struct probe_path path = path_of(LINK_ETHERNET);
     struct endpoint ep = endpoint_of(THEM, 80);
     uint8_t frame[PROBE_FRAME_MAX];
-    size_t len = probe_build(&config, &path, &ep, 0, frame);
+    size_t len = probe_build(&config, &path, &ep, 0, 0, frame);
     assert_int_equal(len, sizeof want);
 
     struct packet expected = {.len = sizeof want, .ip = 14, .l4 = 34, .end = sizeof want};
@@ -91,7 +91,7 @@ static void test_syn_frame(void **state) {
 
     path.link = LINK_IP; /* the same without the link header */
     uint8_t bare[PROBE_FRAME_MAX];
-    assert_int_equal(probe_build(&config, &path, &ep, 0, bare), 44);
+    assert_int_equal(probe_build(&config, &path, &ep, 0, 0, bare), 44);
     assert_memory_equal(bare, frame + 14, 44);
 }
 
@@ -104,13 +104,13 @@ static void test_arp_frame(void **state) {
         0, 0, 0, 0, 0, 0, 198, 19, 0, 1, /* the rest is padding */
     };
     struct probe_path path = path_of(LINK_ETHERNET);
-    struct endpoint ep = {addr_from_v4(THEM), {.technique = TECHNIQUE_ARP}};
+    struct endpoint ep = {addr_from_v4(THEM), {.technique = TECHNIQUE_NEIGHBOUR}};
     uint8_t frame[PROBE_FRAME_MAX];
     memset(frame, 0xee, sizeof frame);
-    assert_int_equal(probe_build(&config, &path, &ep, 0, frame), sizeof want);
+    assert_int_equal(probe_build(&config, &path, &ep, 0, 0, frame), sizeof want);
     assert_memory_equal(frame, want, sizeof want);
     path.link = LINK_IP;
-    assert_int_equal(probe_build(&config, &path, &ep, 0, frame), 0); /* there is no ARP without Ethernet */
+    assert_int_equal(probe_build(&config, &path, &ep, 0, 0, frame), 0); /* there is no ARP without Ethernet */
 }
 
 static void test_ipv6_is_refused(void **state) {
@@ -118,10 +118,10 @@ static void test_ipv6_is_refused(void **state) {
     struct probe_path path = path_of(LINK_ETHERNET);
     struct endpoint ep = {(addr_t)0x20010db8 << 96 | 1, {.port = 80, .technique = TECHNIQUE_SYN}};
     uint8_t frame[PROBE_FRAME_MAX];
-    assert_int_equal(probe_build(&config, &path, &ep, 0, frame), 0);
+    assert_int_equal(probe_build(&config, &path, &ep, 0, 0, frame), 0);
     ep = endpoint_of(THEM, 80);
     path.source = (addr_t)0x20010db8 << 96 | 2;
-    assert_int_equal(probe_build(&config, &path, &ep, 0, frame), 0);
+    assert_int_equal(probe_build(&config, &path, &ep, 0, 0, frame), 0);
 }
 
 /* What a SYN probe holds, whatever the endpoint, try and TTL: our own reader and the slow sum agree on it. */
@@ -137,7 +137,7 @@ static void test_random_probes_parse_back(void **state) {
         path.source = addr_from_v4((uint32_t)(r >> 7));
         struct endpoint ep = endpoint_of((uint32_t)(r >> 29), (uint16_t)(r >> 11));
         uint8_t frame[PROBE_FRAME_MAX];
-        size_t len = probe_build(&c, &path, &ep, i % 4, frame);
+        size_t len = probe_build(&c, &path, &ep, i % 4, 0, frame);
         struct reply p;
         if (reply_parse(path.link, frame, len, (uint32_t)len, 0, &p) != IGNORED_NOT)
             fail_msg("probe %u does not parse", i);
@@ -209,7 +209,7 @@ static void test_reset_and_syn_ack(void **state) {
 static void test_only_tcp_is_answered(void **state) {
     (void)state;
     uint8_t frame[PROBE_FRAME_MAX];
-    struct reply r = {.kind = REPLY_ARP, .source = addr_from_v4(THEM), .dest = addr_from_v4(US)};
+    struct reply r = {.kind = REPLY_NEIGHBOUR, .source = addr_from_v4(THEM), .dest = addr_from_v4(US)};
     assert_int_equal(probe_build_reset(&config, LINK_IP, &r, frame), 0);
     assert_int_equal(probe_build_syn_ack(&config, LINK_IP, &r, frame), 0);
     r.kind = REPLY_TCP;
@@ -223,13 +223,13 @@ static void test_only_tcp_is_answered(void **state) {
 static void test_source_ports(void **state) {
     (void)state;
     for (uint8_t tries = 1; tries <= 11; tries++) {
-        struct probe_config c = {.port_base = 40000, .tries = tries};
+        struct probe_config c = {.first_port[TECHNIQUE_SYN] = 40000, .tries = tries};
         for (unsigned try = 0; try < tries; try++) {
             assert_int_equal(probe_source_port(&c, 0, try), 40000u + try);
             assert_int_equal(probe_source_port(&c, 3, try), 40000u + 3u * tries + try);
         }
     }
-    struct probe_config fixed = {.port_base = 53, .tries = 1, .port_fixed = true};
+    struct probe_config fixed = {.first_port[TECHNIQUE_SYN] = 53, .tries = 1, .port_fixed = true};
     for (unsigned try = 0; try < 11; try++)
         assert_int_equal(probe_source_port(&fixed, TECHNIQUE_SYN, try), 53);
 }

@@ -60,16 +60,16 @@ static void test_rank(void **state) {
 
 static void test_techniques(void **state) {
     (void)state;
-    const struct technique *syn = &techniques[TECHNIQUE_SYN], *arp = &techniques[TECHNIQUE_ARP];
+    const struct technique *syn = &techniques[TECHNIQUE_SYN], *arp = &techniques[TECHNIQUE_NEIGHBOUR];
     assert_string_equal(syn->option, "-sS");
     assert_string_equal(syn->name, "syn");
     assert_string_equal(syn->proto, "tcp");
     assert_int_equal(syn->tcp_flags, 2);
-    assert_int_equal(syn->on_silence.state, STATE_FILTERED);
-    assert_int_equal(syn->on_silence.reason, REASON_NO_RESPONSE);
+    assert_int_equal(syn->on[OUTCOME_SILENCE].state, STATE_FILTERED);
+    assert_int_equal(syn->on[OUTCOME_SILENCE].reason, REASON_NO_RESPONSE);
     assert_null(arp->option);
     assert_int_equal(arp->ip_proto, 0);
-    assert_int_equal(arp->on_silence.state, STATE_DOWN);
+    assert_int_equal(arp->on[OUTCOME_SILENCE].state, STATE_DOWN);
 }
 
 int main(void) {

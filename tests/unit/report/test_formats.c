@@ -13,7 +13,7 @@
 
 enum { LINES, TEXT, PAIRS, FORMATS };
 
-struct outcome {
+struct written {
     char *text[FORMATS];
 };
 
@@ -22,7 +22,7 @@ static const char *name_of_first(void *ctx, addr_t a) {
 }
 
 /* Writes findings to all formats at once and reads the files back. */
-static struct outcome write_all(struct scratch *dir, const struct finding *findings, size_t n, const struct summary *sum,
+static struct written write_all(struct scratch *dir, const struct finding *findings, size_t n, const struct summary *sum,
                                 const char *name) {
     const char *files[FORMATS] = {scratch_path(dir, "", "a.jsonl"), scratch_path(dir, "", "a.txt"),
                                   scratch_path(dir, "", "a.hostport")};
@@ -30,7 +30,7 @@ static struct outcome write_all(struct scratch *dir, const struct finding *findi
     struct error e = ERROR_INIT;
     struct report_config config = {.outputs = files, .n_outputs = FORMATS, .show = 0xffff,
                                    .name_of = name ? name_of_first : NULL, .name_ctx = (void *)(uintptr_t)name};
-    struct outcome out;
+    struct written out;
     assert_int_equal(report_create(&config, 2, &r, &e), 0);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(report_push(r, 0, &findings[i]), 0);
@@ -40,7 +40,7 @@ static struct outcome write_all(struct scratch *dir, const struct finding *findi
     return out;
 }
 
-static void outcome_free(struct outcome *o) {
+static void outcome_free(struct written *o) {
     for (unsigned i = 0; i < FORMATS; i++)
         free(o->text[i]);
 }
@@ -48,7 +48,7 @@ static void outcome_free(struct outcome *o) {
 static const struct summary nothing = {.version = "0.1.0", .ended = "complete", .retries = 3};
 
 static void no_finding(void **state) {
-    struct outcome o = write_all(*state, NULL, 0, &nothing, NULL);
+    struct written o = write_all(*state, NULL, 0, &nothing, NULL);
     json_t *only = json_loads(o.text[LINES], JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(only);
     assert_string_equal(json_string_value(json_object_get(only, "type")), "summary");
@@ -59,7 +59,7 @@ static void no_finding(void **state) {
 }
 
 static void no_scan(void **state) {
-    struct outcome o = write_all(*state, NULL, 0, NULL, NULL);
+    struct written o = write_all(*state, NULL, 0, NULL, NULL);
     for (unsigned i = 0; i < FORMATS; i++)
         assert_string_equal(o.text[i], "");
     outcome_free(&o);
@@ -68,7 +68,7 @@ static void no_scan(void **state) {
 /* Exactly the words of the documented format, in their order. */
 static void one_finding(void **state) {
     struct finding f = sample_finding(22);
-    struct outcome o = write_all(*state, &f, 1, NULL, NULL);
+    struct written o = write_all(*state, &f, 1, NULL, NULL);
     assert_string_equal(o.text[LINES],
                         "{\"ip\":\"198.18.5.5\",\"port\":22,\"proto\":\"tcp\",\"state\":\"open\",\"reason\":\"syn-ack\","
                         "\"flags\":\"SA\",\"ttl\":44,\"try\":0,\"rtt_us\":18300,"
@@ -85,7 +85,7 @@ static void everything_a_finding_can_say(void **state) {
     f.reporter = addr_from_v4(0xc6120001);
     f.revises = STATE_CLOSED;
     f.tried = 3;
-    struct outcome o = write_all(*state, &f, 1, NULL, "a\"\x1b.example");
+    struct written o = write_all(*state, &f, 1, NULL, "a\"\x1b.example");
     assert_string_equal(o.text[LINES],
                         "{\"ip\":\"198.18.5.5\",\"port\":443,\"proto\":\"tcp\",\"state\":\"open\",\"reason\":\"syn-ack\","
                         "\"flags\":\"SA\",\"ttl\":44,\"try\":3,\"rtt_us\":18300,"
@@ -100,7 +100,7 @@ static void everything_a_finding_can_say(void **state) {
 static void what_is_unknown_is_left_out(void **state) {
     struct finding f = {.addr = (addr_t)0x20010db8 << 96 | 7, .port = 65535, .technique = TECHNIQUE_SYN,
                         .state = STATE_FILTERED, .reason = REASON_NO_RESPONSE, .tried = -1};
-    struct outcome o = write_all(*state, &f, 1, NULL, "not this one's");
+    struct written o = write_all(*state, &f, 1, NULL, "not this one's");
     assert_string_equal(o.text[LINES],
                         "{\"ip\":\"2001:db8::7\",\"port\":65535,\"proto\":\"tcp\",\"state\":\"filtered\","
                         "\"reason\":\"no-response\",\"timestamp\":\"1970-01-01T00:00:00.000000Z\"}\n");
@@ -110,9 +110,9 @@ static void what_is_unknown_is_left_out(void **state) {
 }
 
 static void a_host_has_no_port(void **state) {
-    struct finding f = {.addr = addr_from_v4(0xc6120001), .technique = TECHNIQUE_ARP, .state = STATE_UP,
+    struct finding f = {.addr = addr_from_v4(0xc6120001), .technique = TECHNIQUE_NEIGHBOUR, .state = STATE_UP,
                         .reason = REASON_ARP_RESPONSE, .tried = -1};
-    struct outcome o = write_all(*state, &f, 1, NULL, NULL);
+    struct written o = write_all(*state, &f, 1, NULL, NULL);
     json_t *read = json_loads(o.text[LINES], 0, NULL);
     assert_non_null(read);
     assert_null(json_object_get(read, "port"));
@@ -135,7 +135,7 @@ static void many_findings(void **state) {
         all[i].time_ns += i * UINT64_C(10000000);
         all[i].state = (uint8_t)(STATE_OPEN + i % 3);
     }
-    struct outcome o = write_all(*state, all, N, &nothing, NULL);
+    struct written o = write_all(*state, all, N, &nothing, NULL);
     char *line = o.text[LINES], *last = line + strlen(line);
     char address[ADDR_STRLEN];
     for (unsigned i = 0; i <= N; i++) {
@@ -202,7 +202,7 @@ static void the_summary_says_all(void **state) {
     giant[300000] = '\0';
     const char *const argv[] = {"noctule", "-p1-100", "", "m\xc3\xbcnchen\xff", giant};
     struct summary s = odd_summary(argv, 5);
-    struct outcome o = write_all(*state, NULL, 0, &s, NULL);
+    struct written o = write_all(*state, NULL, 0, &s, NULL);
     json_t *read = json_loads(o.text[LINES], JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(read);
 

@@ -113,7 +113,10 @@ static struct run scan(uint16_t first, uint16_t last, struct scan_config config,
     config.shard = config.shard ? config.shard : 1;
     config.stop = config.stop ? config.stop : &stop_never;
     assert_int_equal(report_create(&report, SCAN_QUEUES, &config.report, &r.error), 0);
-    r.result = scan_connect(&config, max_sockets, &r.sum, &r.error);
+    struct connect_scan *connect;
+    assert_int_equal(connect_create(&config, max_sockets, &connect, &r.error), 0);
+    r.result = connect_run(connect, config.report, &r.sum, &r.error);
+    connect_free(connect);
     assert_int_equal(report_finish(config.report, &r.sum, &r.error), 0);
     plan_free(plan);
     read_ports(&r, path);
@@ -280,7 +283,7 @@ static void wishes_that_cannot_be_had(void **state) {
     assert_int_equal(r.sum.sent, 0);
     assert_string_equal(r.sum.ended, "failed");
     free(r.ports);
-    r = scan(1, 10, (struct scan_config){.source = addr_from_v4(0xcb007107)}, 0, 0); /* 203.0.113.7 */
+    r = scan(1, 10, (struct scan_config){.source_v4 = addr_from_v4(0xcb007107)}, 0, 0); /* 203.0.113.7 */
     assert_int_equal(r.result, -EADDRNOTAVAIL);
     assert_int_equal(r.sum.sent, 0);
     free(r.ports);

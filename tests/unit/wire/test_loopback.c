@@ -34,7 +34,7 @@ static int set_up(void **state) {
     space_enter();
     space_run("ip link add n0 type veth peer name f0 && ip link set f0 up && ip link set n0 up &&"
               " ip addr add 198.18.0.99/24 dev n0");
-    assert_int_equal(claim_ports(CLAIMED, 0, 42, &l.claim, &e), 0);
+    assert_int_equal(claim_create(&(struct claim_wish){.n = CLAIMED, .seed = 42, .tcp = true}, &l.claim, &e), 0);
     struct wire_config c = {
         .ifname = "lo",
         .ifindex = space_ifindex("lo"),

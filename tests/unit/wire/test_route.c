@@ -190,7 +190,7 @@ static void test_policy_routing(void **state) {
     expect(&m, "10.10.0.0", "unreachable");
     expect(&m, "10.7.0.1", "n1 via 198.18.2.253 from 198.18.2.1");
     route_map_deinit(&m);
-    struct route_options options = {.source = space_addr("198.18.2.7")};
+    struct route_options options = {.source_v4 = space_addr("198.18.2.7")};
     resolve_everything(&m, options);
     expect(&m, "8.8.8.8", "n1 via 198.18.2.254 from 198.18.2.7");
     expect(&m, "127.0.0.1", "lo ip local from 198.18.2.7");
@@ -231,7 +231,7 @@ static void test_only_one_interface(void **state) {
 static void test_a_source_address(void **state) {
     (void)state;
     struct route_map m;
-    struct route_options options = {.source = space_addr("198.18.2.1")};
+    struct route_options options = {.source_v4 = space_addr("198.18.2.1")};
     resolve_everything(&m, options);
     expect(&m, "8.8.8.8", "n0 via 198.18.1.254 from 198.18.2.1");
     expect(&m, "198.18.1.1", "lo ip local from 198.18.2.1");
@@ -248,8 +248,8 @@ static void test_a_source_address(void **state) {
         {"2001:db8::1", "source address 2001:db8::1 is not an IPv4 address", -EAFNOSUPPORT},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        refused("8.8.8.8", (struct route_options){.source = space_addr(bad[i].source)}, bad[i].code, bad[i].line);
-    refused("8.8.8.8", (struct route_options){.source = space_addr("127.0.0.1")}, -ENETUNREACH,
+        refused("8.8.8.8", (struct route_options){.source_v4 = space_addr(bad[i].source)}, bad[i].code, bad[i].line);
+    refused("8.8.8.8", (struct route_options){.source_v4 = space_addr("127.0.0.1")}, -ENETUNREACH,
             "this machine has no route to any of the targets from 127.0.0.1");
 }
 
