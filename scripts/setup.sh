@@ -13,7 +13,8 @@ packages_of() {
         # A second compiler, also for the lab's BPF programs; then what the lab's networks, servers and independent
         # readers are made of.
         echo clang libcmocka-dev libbpf-dev libjansson-dev linux-libc-dev bpftool
-        echo iproute2 ethtool nftables procps util-linux nginx-light openssh-server redis-server tshark
+        echo iproute2 ethtool nftables procps util-linux nginx-light openssh-server redis-server tshark nmap
+        echo dnsmasq-base chrony snmpd tftpd-hpa
         echo groff-base python3 python3-pytest python3-pytest-timeout python3-scapy python3-numpy
         ;;
     bench) echo masscan zmap nmap ;;
@@ -25,7 +26,10 @@ commands_of() {
     case $1 in
     build) echo gcc meson ninja pkg-config python3 ;;
     lab) echo ip python3 ;;
-    test) echo clang bpftool ip ethtool nft nginx sshd redis-server tshark pytest-3 ;;
+    test)
+        echo clang bpftool ip ethtool nft nginx sshd redis-server tshark pytest-3
+        echo nmap dnsmasq chronyd snmpd in.tftpd
+        ;;
     esac
 }
 
