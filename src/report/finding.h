@@ -21,7 +21,7 @@ struct finding {
     addr_t reporter;      /* sender of an ICMP error when not the target, else 0 */
     uint64_t time_ns;     /* CLOCK_REALTIME */
     uint32_t rtt_us;      /* with FINDING_HAS_RTT */
-    uint16_t port;
+    uint16_t port;        /* -sO: the protocol number */
     uint8_t technique;    /* enum technique_id */
     uint8_t state;        /* enum state */
     uint8_t reason;       /* enum reason */
@@ -34,7 +34,7 @@ struct finding {
 
 /* An address as such was probed (ARP, discovery): there is no port to speak of. */
 static inline bool finding_is_host(const struct finding *f) {
-    return f->state == STATE_UP || f->state == STATE_DOWN;
+    return techniques[f->technique].host;
 }
 
 #endif

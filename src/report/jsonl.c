@@ -8,7 +8,7 @@
 /* Written by hand because it is measured: a finding is a flat object of numbers, addresses and fixed words, and costs
  * 0.15 us so; building a tree with libjansson and dumping it, 2.8 us. Only names and argv need escaping: put_char(). */
 
-enum { FINDING_MAX = 2560 }; /* bytes: the name's 255 escaped bytes, and less than 600 for all the rest */
+enum { FINDING_MAX = 2560 }; /* bytes: the name's 255 escaped bytes, and less than 800 for all the rest */
 
 static char *put_key_text(char *p, const char *key, const char *value) {
     p = put_text(p, key);
@@ -53,6 +53,7 @@ static int jsonl_finding(struct sink *s, const struct finding *f) {
     if (!finding_is_host(f))
         p = put_key_u64(p, ",\"port\":", f->port);
     p = put_key_text(p, ",\"proto\":", techniques[f->technique].proto);
+    p = put_key_text(p, ",\"technique\":", techniques[f->technique].name);
     p = put_key_text(p, ",\"state\":", state_name((enum state)f->state));
     p = put_key_text(p, ",\"reason\":", reason_name((enum reason)f->reason));
     if (f->flags & FINDING_HAS_TCP_FLAGS) {

@@ -53,7 +53,7 @@ static char *put_octet(char *p, unsigned v) {
 char *put_addr(char *p, addr_t a) {
     if (!addr_is_v4(a)) {
         char text[ADDR_STRLEN];
-        return put_text(p, addr_format(a, text));
+        return put_name(p, addr_format(a, text));
     }
     uint32_t ip = addr_v4(a);
     for (unsigned shift = 24; shift > 0; shift -= 8) {

@@ -11,8 +11,8 @@
 
 /* Room needed at most, in bytes. */
 #define PUT_U64_MAX 20u
-#define PUT_ADDR_MAX 45u
-#define PUT_ENDPOINT_MAX 53u /* brackets, colon and port included */
+#define PUT_ADDR_MAX (40u + 15u * PUT_CHAR_MAX) /* a zone of 15 escaped bytes included */
+#define PUT_ENDPOINT_MAX (PUT_ADDR_MAX + 8u) /* brackets, colon and port included */
 #define PUT_TIME_MAX 27u
 #define PUT_MAC_MAX 17u
 #define PUT_CHAR_MAX 6u
@@ -21,7 +21,7 @@
 char *put_text(char *p, const char *s); /* as it is; for fixed words */
 char *put_u64(char *p, uint64_t v);
 char *put_milli(char *p, uint64_t thousandths); /* 1500 is "1.5", 1000 is "1" */
-char *put_addr(char *p, addr_t a);
+char *put_addr(char *p, addr_t a); /* a zone is an interface's name, of almost any bytes: as put_name() */
 /* "198.18.5.5:22", "[2001:db8::7]:443" */
 char *put_endpoint(char *p, addr_t a, uint16_t port);
 char *put_mac(char *p, const uint8_t mac[static MAC_LEN]);

@@ -53,6 +53,8 @@ static void write_finding(struct report *r, const struct finding *f) {
         if (code < 0)
             fail(r, s, code);
     }
+    if (r->config.listener)
+        r->config.listener(r->config.listener_ctx, f);
     uint64_t n = atomic_load_explicit(&r->shown, memory_order_relaxed) + 1;
     atomic_store_explicit(&r->shown, n, memory_order_relaxed);
     if (n == r->config.max_results)
@@ -145,6 +147,8 @@ static int parse_outputs(struct report *r, struct error *e) {
     static const char *const standard[] = {"-"};
     const char *const *words = r->config.n_outputs ? r->config.outputs : standard;
     unsigned n = r->config.n_outputs ? r->config.n_outputs : 1;
+    if (!r->config.n_outputs && r->config.listener)
+        return 0;
     r->sinks = calloc(n, sizeof *r->sinks);
     if (!r->sinks)
         return error_set(e, -ENOMEM, "no memory for %u outputs", n);

@@ -75,6 +75,10 @@ static void write_counts(struct writer *w, const struct summary *sum) {
     write_u64(w, ",\"finals\":", sum->finals);
     write_u64(w, ",\"addresses\":", sum->addresses);
     write_u64(w, ",\"hosts_down\":", sum->hosts_down);
+    write_u64(w, ",\"hosts_up\":", sum->hosts_up);
+    write_u64(w, ",\"hosts_limited\":", sum->hosts_limited);
+    write_u64(w, ",\"undecided\":", sum->undecided);
+    write_u64(w, ",\"ping_sent\":", sum->ping_sent);
     write_text(w, ",\"states\":");
     for (unsigned i = 0; i < STATE_COUNT; i++)
         write_member(w, i == 0, state_name((enum state)i), sum->states[i]);

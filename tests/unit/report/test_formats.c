@@ -70,8 +70,8 @@ static void one_finding(void **state) {
     struct finding f = sample_finding(22);
     struct written o = write_all(*state, &f, 1, NULL, NULL);
     assert_string_equal(o.text[LINES],
-                        "{\"ip\":\"198.18.5.5\",\"port\":22,\"proto\":\"tcp\",\"state\":\"open\",\"reason\":\"syn-ack\","
-                        "\"flags\":\"SA\",\"ttl\":44,\"try\":0,\"rtt_us\":18300,"
+                        "{\"ip\":\"198.18.5.5\",\"port\":22,\"proto\":\"tcp\",\"technique\":\"syn\",\"state\":\"open\","
+                        "\"reason\":\"syn-ack\",\"flags\":\"SA\",\"ttl\":44,\"try\":0,\"rtt_us\":18300,"
                         "\"timestamp\":\"2026-01-01T00:00:00.000001Z\"}\n");
     assert_string_equal(o.text[TEXT], "198.18.5.5:22          tcp  open             ssh         syn-ack ttl 44\n");
     assert_string_equal(o.text[PAIRS], "198.18.5.5:22\n");
@@ -87,8 +87,8 @@ static void everything_a_finding_can_say(void **state) {
     f.tried = 3;
     struct written o = write_all(*state, &f, 1, NULL, "a\"\x1b.example");
     assert_string_equal(o.text[LINES],
-                        "{\"ip\":\"198.18.5.5\",\"port\":443,\"proto\":\"tcp\",\"state\":\"open\",\"reason\":\"syn-ack\","
-                        "\"flags\":\"SA\",\"ttl\":44,\"try\":3,\"rtt_us\":18300,"
+                        "{\"ip\":\"198.18.5.5\",\"port\":443,\"proto\":\"tcp\",\"technique\":\"syn\",\"state\":\"open\","
+                        "\"reason\":\"syn-ack\",\"flags\":\"SA\",\"ttl\":44,\"try\":3,\"rtt_us\":18300,"
                         "\"timestamp\":\"2026-01-01T00:00:00.000001Z\",\"name\":\"a\\\"\\u001b.example\","
                         "\"mac\":\"02:00:5e:01:02:03\",\"reporter\":\"198.18.0.1\",\"revises\":\"closed\"}\n");
     assert_string_equal(o.text[TEXT],
@@ -102,7 +102,7 @@ static void what_is_unknown_is_left_out(void **state) {
                         .state = STATE_FILTERED, .reason = REASON_NO_RESPONSE, .tried = -1};
     struct written o = write_all(*state, &f, 1, NULL, "not this one's");
     assert_string_equal(o.text[LINES],
-                        "{\"ip\":\"2001:db8::7\",\"port\":65535,\"proto\":\"tcp\",\"state\":\"filtered\","
+                        "{\"ip\":\"2001:db8::7\",\"port\":65535,\"proto\":\"tcp\",\"technique\":\"syn\",\"state\":\"filtered\","
                         "\"reason\":\"no-response\",\"timestamp\":\"1970-01-01T00:00:00.000000Z\"}\n");
     assert_string_equal(o.text[TEXT], "[2001:db8::7]:65535    tcp  filtered         -           no-response\n");
     assert_string_equal(o.text[PAIRS], "[2001:db8::7]:65535\n");
@@ -121,6 +121,49 @@ static void a_host_has_no_port(void **state) {
     assert_null(strchr(o.text[TEXT], ':'));
     assert_string_equal(o.text[PAIRS], "198.18.0.1\n");
     json_decref(read);
+    outcome_free(&o);
+}
+
+/* A finding of each kind, as each format has it: what is not of TCP says what it is of. */
+static void every_technique_has_its_words(void **state) {
+    static const struct finding findings[] = {
+        {.technique = TECHNIQUE_UDP, .port = 53, .state = STATE_OPEN, .reason = REASON_UDP_RESPONSE},
+        {.technique = TECHNIQUE_FIN, .port = 80, .state = STATE_OPEN_FILTERED, .reason = REASON_NO_RESPONSE},
+        {.technique = TECHNIQUE_SCTP_INIT, .port = 36412, .state = STATE_CLOSED, .reason = REASON_ABORT},
+        {.technique = TECHNIQUE_PROTOCOL, .port = 1, .state = STATE_OPEN, .reason = REASON_PROTO_RESPONSE},
+        {.technique = TECHNIQUE_PING, .state = STATE_UP, .reason = REASON_ECHO_REPLY},
+        {.technique = TECHNIQUE_PING, .state = STATE_DOWN, .reason = REASON_NO_RESPONSE},
+    };
+    static const char *const json[] = {
+        "\"port\":53,\"proto\":\"udp\",\"technique\":\"udp\",\"state\":\"open\",\"reason\":\"udp-response\"",
+        "\"port\":80,\"proto\":\"tcp\",\"technique\":\"fin\",\"state\":\"open|filtered\",\"reason\":\"no-response\"",
+        "\"port\":36412,\"proto\":\"sctp\",\"technique\":\"sctp-init\",\"state\":\"closed\",\"reason\":\"abort\"",
+        "\"port\":1,\"proto\":\"ip\",\"technique\":\"protocol\",\"state\":\"open\",\"reason\":\"proto-response\"",
+        "\"proto\":\"host\",\"technique\":\"ping\",\"state\":\"up\",\"reason\":\"echo-reply\"",
+        "\"proto\":\"host\",\"technique\":\"ping\",\"state\":\"down\",\"reason\":\"no-response\"",
+    };
+    enum { N = sizeof findings / sizeof findings[0] };
+    struct finding all[N];
+    char wanted[2048];
+    size_t at = 0;
+    for (unsigned i = 0; i < N; i++) {
+        all[i] = findings[i];
+        all[i].addr = addr_from_v4(0xc6120001);
+        all[i].tried = -1;
+        at += (size_t)snprintf(wanted + at, sizeof wanted - at,
+                               "{\"ip\":\"198.18.0.1\",%s,\"timestamp\":\"1970-01-01T00:00:00.000000Z\"}\n", json[i]);
+    }
+    struct written o = write_all(*state, all, N, NULL, NULL);
+    assert_string_equal(o.text[LINES], wanted);
+    assert_string_equal(o.text[TEXT],
+                        "198.18.0.1:53          udp  open             -           udp-response\n"
+                        "198.18.0.1:80          tcp  open|filtered    http        no-response\n"
+                        "198.18.0.1:36412       sctp  closed           -           abort\n"
+                        "198.18.0.1:1           ip   open             -           proto-response\n"
+                        "198.18.0.1             host  up               echo-reply\n"
+                        "198.18.0.1             host  down             no-response\n");
+    assert_string_equal(o.text[PAIRS], "198.18.0.1:53\n198.18.0.1:80\n198.18.0.1:36412\n198.18.0.1:1\n"
+                                       "198.18.0.1\n198.18.0.1\n");
     outcome_free(&o);
 }
 
@@ -164,7 +207,8 @@ static void many_findings(void **state) {
 static struct summary odd_summary(const char *const *argv, int argc) {
     struct summary s = {.version = "0.1.0", .argc = argc, .argv = argv, .seed = 1, .start_ns = 2, .end_ns = 3,
                         .duration_ns = 4, .ended = "max-runtime", .planned = 5, .finals = 6, .addresses = 7,
-                        .hosts_down = 8, .sent = 9, .answered_unknown_try = 10, .resets_sent = 11, .arp_sent = 12,
+                        .hosts_down = 8, .hosts_up = 30, .hosts_limited = 31, .undecided = 32, .ping_sent = 33,
+                        .sent = 9, .answered_unknown_try = 10, .resets_sent = 11, .arp_sent = 12,
                         .received = 13, .duplicates = 14, .late = 15, .late_open = 16, .revised = 17, .own_ports = 18,
                         .unreachable = 19, .send_refused = 20, .ring_dropped = 21, .interface_dropped = 22, .interface_tx_dropped = 23,
                         .last_send_error = ENOBUFS, .sink_waits_ns = 23, .window_waits_ns = 24, .rto_ns = 25,
@@ -210,7 +254,8 @@ static void the_summary_says_all(void **state) {
         const char *key;
         uint64_t value;
     } numbers[] = {{"seed", 1}, {"duration_ns", 4}, {"planned", 5}, {"finals", 6}, {"addresses", 7},
-                   {"hosts_down", 8}, {"sent", 9}, {"answered_unknown_try", 10}, {"resets_sent", 11},
+                   {"hosts_down", 8}, {"hosts_up", 30}, {"hosts_limited", 31}, {"undecided", 32},
+                   {"ping_sent", 33}, {"sent", 9}, {"answered_unknown_try", 10}, {"resets_sent", 11},
                    {"arp_sent", 12}, {"received", 13}, {"duplicates", 14}, {"late", 15}, {"late_open", 16},
                    {"revised", 17}, {"own_ports", 18}, {"unreachable", 19}, {"sink_waits_ns", 23},
                    {"window_waits_ns", 24}, {"rto_ns", 25}, {"srtt_ns", 26}, {"bandwidth_bps", 28}, {"batch", 29},
@@ -322,6 +367,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(everything_a_finding_can_say, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(what_is_unknown_is_left_out, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_host_has_no_port, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(every_technique_has_its_words, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(many_findings, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(the_summary_says_all, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(grouped_by_host, scratch_setup, scratch_teardown),

@@ -326,6 +326,63 @@ static bool has_thread(const char *name) {
     return found;
 }
 
+struct heard {
+    unsigned n, ports[4];
+    bool in_thread;
+};
+
+static void listen_to(void *ctx, const struct finding *f) {
+    struct heard *h = ctx;
+    char name[16];
+    if (h->n < 4)
+        h->ports[h->n] = f->port;
+    h->n++;
+    h->in_thread = pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, "nt-report") == 0;
+}
+
+/* Pushes four findings, of which one is of a state that is not shown. */
+static struct heard hear(const struct report_config *config) {
+    struct heard heard = {.n = 0};
+    struct report_config with = *config;
+    struct report *r;
+    struct error e = ERROR_INIT;
+    with.show = 1u << STATE_OPEN | 1u << STATE_FILTERED;
+    with.listener = listen_to;
+    with.listener_ctx = &heard;
+    assert_int_equal(report_create(&with, 1, &r, &e), 0);
+    for (uint16_t port = 1; port <= 4; port++) {
+        struct finding f = sample_finding(port);
+        f.state = port == 2 ? STATE_CLOSED : STATE_OPEN;
+        assert_int_equal(report_push(r, 0, &f), 0);
+    }
+    assert_int_equal(report_finish(r, NULL, &e), 0);
+    return heard;
+}
+
+/* Whoever listens hears what is shown, from the report's thread; and stdout is then only written to when asked for. */
+static void a_listener_hears_what_is_shown(void **state) {
+    const char *path = scratch_path(*state, "", "a.hostport"), *empty = scratch_path(*state, "", "stdout");
+    struct heard beside = hear(&(struct report_config){.outputs = &path, .n_outputs = 1});
+    fflush(stdout);
+    int keep = dup(STDOUT_FILENO), fd = open(empty, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(keep >= 0 && fd >= 0 && dup2(fd, STDOUT_FILENO) == STDOUT_FILENO);
+    close(fd);
+    struct heard alone = hear(&(struct report_config){.n_outputs = 0});
+    dup2(keep, STDOUT_FILENO);
+    close(keep);
+    char *text = read_whole(path, NULL), *nothing = read_whole(empty, NULL);
+    assert_string_equal(text, "198.18.5.5:1\n198.18.5.5:3\n198.18.5.5:4\n");
+    assert_string_equal(nothing, "");
+    for (unsigned i = 0; i < 2; i++) {
+        const struct heard *h = i ? &alone : &beside;
+        assert_int_equal(h->n, 3);
+        assert_true(h->ports[0] == 1 && h->ports[1] == 3 && h->ports[2] == 4);
+        assert_true(h->in_thread);
+    }
+    free(text);
+    free(nothing);
+}
+
 static void the_thread_has_a_name(void **state) {
     const char *path = scratch_path(*state, "", "a.txt");
     struct report *r = report_of(&path, 1, 1);
@@ -353,6 +410,7 @@ int main(void) {
         IN_SCRATCH(a_disk_that_is_full_at_the_end),
         IN_SCRATCH(findings_are_visible_soon),
         IN_SCRATCH(idle_costs_nothing),
+        IN_SCRATCH(a_listener_hears_what_is_shown),
         IN_SCRATCH(the_thread_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
