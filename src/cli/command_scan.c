@@ -18,6 +18,7 @@
 #include "cli/help.h"
 #include "cli/inputs.h"
 #include "cli/watch.h"
+#include "probe/technique.h"
 
 #define SEED_BITS 53           /* a drawn seed fits the numbers of every JSON reader */
 #define GROUPED_HOSTS_MAX 64u  /* "few hosts": their findings are listed by host at the end, on a terminal */
@@ -119,6 +120,18 @@ static int open_report(struct run *r, struct error *e) {
     return code;
 }
 
+static bool connects(const struct settings *s) {
+    return s->techniques >> TECHNIQUE_CONNECT & 1;
+}
+
+/* The first of those that were asked for; there is one. */
+static const struct technique *technique_asked(const struct settings *s) {
+    unsigned id = 0;
+    while (!(s->techniques >> id & 1))
+        id++;
+    return &techniques[id];
+}
+
 static bool lacks_privilege(int code) {
     return code == -EPERM || code == -EACCES;
 }
@@ -128,10 +141,10 @@ static bool lacks_privilege(int code) {
 static int may_connect(struct run *r, int code, struct error *e) {
     const struct settings *s = &r->settings;
     const struct option *raw = settings_raw_option(s);
-    if (s->syn || raw)
+    if (s->techniques || raw)
         return error_set(e, code, "%s%s needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN: use sudo, or once "
                          "\"setcap cap_net_raw,cap_net_admin+ep\" on this program%s",
-                         s->syn ? "-sS" : "--", s->syn ? "" : raw->name, raw ? "" : ", or scan with -sT");
+                         s->techniques ? technique_asked(s)->option : "--", s->techniques ? "" : raw->name, raw ? "" : ", or scan with -sT");
     console_note(&r->console, "no privilege for raw packets (CAP_NET_RAW, CAP_NET_ADMIN): "
                               "connecting instead, which is slower (-sT)");
     return 0;
@@ -139,7 +152,7 @@ static int may_connect(struct run *r, int code, struct error *e) {
 
 /* Routes, ports and sockets of a raw scan; *scan stays NULL where connections are made instead. */
 static int prepare_scan(struct run *r, struct scan **scan, struct error *e) {
-    if (r->settings.connect)
+    if (connects(&r->settings))
         return 0;
     int code = scan_create(&r->config, scan, e);
     return lacks_privilege(code) ? may_connect(r, code, e) : code;
@@ -225,7 +238,7 @@ static int carry_out(struct run *r, struct error *e) {
     const struct settings *s = &r->settings;
     fill_config(r);
     if (s->dry_run) {
-        int code = dry_run(&r->config, s->connect ? "connect" : NULL, STDOUT_FILENO, e);
+        int code = dry_run(&r->config, connects(s) ? "connect" : NULL, STDOUT_FILENO, e);
         if (code == -EPIPE)
             return EXIT_FAILED;
         return code < 0 ? code : EXIT_COMPLETE;

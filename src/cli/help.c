@@ -233,7 +233,7 @@ void help_table(FILE *f) {
         [KIND_FLAG] = "flag",         [KIND_COUNT] = "count", [KIND_NUMBER] = "number", [KIND_RATE] = "rate",
         [KIND_BITS] = "bits",         [KIND_DURATION] = "duration", [KIND_SHARD] = "shard", [KIND_TEXT] = "text",
         [KIND_WORDS] = "words",       [KIND_TARGETS] = "targets", [KIND_PORTS] = "ports", [KIND_ADDRESS] = "address",
-        [KIND_MAC] = "mac",           [KIND_STATES] = "states",
+        [KIND_MAC] = "mac",           [KIND_STATES] = "states",   [KIND_TECHNIQUE] = "technique",
     };
     for (const struct option *o = options; o < options + option_count; o++)
         fprintf(f, "%s\t%s\t%s\t%s\t%s\t%s\n", o->flags & OPTION_PLANNED ? "planned" : kinds[o->kind],

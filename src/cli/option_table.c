@@ -2,11 +2,15 @@
 #include "base/clock.h"
 #include "cli/options.h"
 #include "cli/settings.h"
+#include "probe/technique.h"
 
 #define AT(member) offsetof(struct settings, member)
 #define RATE_MAX (UINT64_C(1000000000) * 1000)         /* thousandths of packets a second */
 #define BANDWIDTH_MAX (UINT64_C(1000) * 1000000000)    /* bits a second */
 #define HOUR (3600 * NS_PER_SEC)
+#define TECHNIQUE(long_name, word, id, line, further) \
+    {.name = (long_name), .dash = (word), .kind = KIND_TECHNIQUE, .group = GROUP_PROBES, .lo = (id), \
+     .at = AT(techniques), .help = (line), .more = (further)}
 #define PLANNED_FLAG(word) {.dash = (word), .kind = KIND_FLAG, .flags = OPTION_PLANNED}
 #define PLANNED_NAME(word) {.name = (word), .kind = KIND_FLAG, .flags = OPTION_PLANNED}
 
@@ -41,11 +45,25 @@ const struct option options[] = {
     {.name = "sample", .kind = KIND_NUMBER, .group = GROUP_TARGETS, .metavar = "N", .lo = 1, .hi = INT64_MAX,
      .at = AT(sample), .help = "scan only N endpoints, drawn at random"},
 
-    {.name = "syn", .dash = "sS", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(syn),
-     .help = "SYN scan (default where the privilege is there)",
-     .more = "Needs CAP_NET_RAW and CAP_NET_ADMIN: root, sudo or setcap."},
-    {.name = "connect", .dash = "sT", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(connect),
-     .help = "connect scan: slower, needs no privilege (default without it)"},
+    TECHNIQUE("syn", "sS", TECHNIQUE_SYN, "SYN scan (default where the privilege is there)",
+              "Needs CAP_NET_RAW and CAP_NET_ADMIN: root, sudo or setcap."),
+    TECHNIQUE("connect", "sT", TECHNIQUE_CONNECT, "connect scan: slower, needs no privilege (default without it)",
+              NULL),
+    TECHNIQUE("fin", "sF", TECHNIQUE_FIN, "FIN scan: a closed port resets, an open one says nothing", NULL),
+    TECHNIQUE("null", "sN", TECHNIQUE_NULL, "the same with no flag at all", NULL),
+    TECHNIQUE("xmas", "sX", TECHNIQUE_XMAS, "the same with FIN, PSH and URG", NULL),
+    TECHNIQUE("maimon", "sM", TECHNIQUE_MAIMON, "the same with FIN and ACK", NULL),
+    TECHNIQUE("ack", "sA", TECHNIQUE_ACK, "ACK scan: which ports a packet filter lets through (unfiltered)", NULL),
+    TECHNIQUE("window", "sW", TECHNIQUE_WINDOW, "ACK scan that takes a reset with a window for an open port",
+              "Some old systems answer so; with others everything is closed."),
+    TECHNIQUE("udp", "sU", TECHNIQUE_UDP, "UDP scan, with the services' own questions", NULL),
+    TECHNIQUE("sctp-init", "sY", TECHNIQUE_SCTP_INIT, "SCTP INIT scan", NULL),
+    TECHNIQUE("sctp-cookie", "sZ", TECHNIQUE_SCTP_COOKIE, "SCTP COOKIE-ECHO scan: a closed port aborts", NULL),
+    TECHNIQUE("protocol", "sO", TECHNIQUE_PROTOCOL, "IP protocol scan: -p names protocols, 0-255", NULL),
+    TECHNIQUE("ping", "sn", TECHNIQUE_PING, "find the hosts that are up, and probe no port; as noctule ping does",
+              NULL),
+    {.name = "ipv6", .dash = "6", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(only_v6),
+     .help = "take only the IPv6 addresses of host names", .more = "IPv6 targets need no option."},
     {.name = "no-discovery", .dash = "Pn", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(no_discovery),
      .help = "accepted; nothing is left out for not answering a ping anyway",
      .more = "Only hosts on the own link that do not answer ARP are left out: no probe could reach them."},
@@ -118,10 +136,8 @@ const struct option options[] = {
     {.name = "version", .dash = "V", .kind = KIND_FLAG, .group = GROUP_RUN, .at = AT(version),
      .flags = OPTION_COMMAND_LINE, .help = "print the version"},
 
-    PLANNED_FLAG("sF"), PLANNED_FLAG("sN"), PLANNED_FLAG("sX"), PLANNED_FLAG("sM"), PLANNED_FLAG("sA"),
-    PLANNED_FLAG("sW"), PLANNED_FLAG("sU"), PLANNED_FLAG("sY"), PLANNED_FLAG("sZ"), PLANNED_FLAG("sO"),
-    PLANNED_FLAG("sn"), PLANNED_FLAG("sV"), PLANNED_FLAG("6"), PLANNED_FLAG("oN"), PLANNED_FLAG("oX"),
-    PLANNED_FLAG("oG"), PLANNED_FLAG("oJ"), PLANNED_FLAG("oD"), PLANNED_FLAG("oL"), PLANNED_FLAG("oB"),
+    PLANNED_FLAG("sV"), PLANNED_FLAG("oN"), PLANNED_FLAG("oX"), PLANNED_FLAG("oG"), PLANNED_FLAG("oJ"),
+    PLANNED_FLAG("oD"), PLANNED_FLAG("oL"), PLANNED_FLAG("oB"),
     PLANNED_FLAG("oA"),
     PLANNED_NAME("scanflags"), PLANNED_NAME("max-host-rate"), PLANNED_NAME("host-timeout"), PLANNED_NAME("miss"),
     PLANNED_NAME("resume"), PLANNED_NAME("wire"), PLANNED_NAME("banners"), PLANNED_NAME("status-json"),

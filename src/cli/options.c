@@ -21,7 +21,7 @@ bool option_repeats(const struct option *o) {
 }
 
 bool option_takes_value(const struct option *o) {
-    return o->kind != KIND_FLAG && o->kind != KIND_COUNT;
+    return o->kind != KIND_FLAG && o->kind != KIND_COUNT && o->kind != KIND_TECHNIQUE;
 }
 
 const char *option_next_word(const char **at, size_t *n) {

@@ -23,6 +23,7 @@ enum option_kind {
     KIND_ADDRESS,  /* addr_t, IPv4 */
     KIND_MAC,      /* struct mac_setting */
     KIND_STATES,   /* uint16_t, bit 1 << enum state */
+    KIND_TECHNIQUE, /* uint32_t, bit 1 << lo, lo being an enum technique_id; a flag otherwise */
     KIND_COUNT_OF_KINDS,
 };
 

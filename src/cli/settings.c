@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
-#include "probe/verdict.h"
+#include "probe/technique.h"
 
 #define WORDS_MAX (1u << 20) /* options of one run: the kernel takes fewer words on a command line */
 
@@ -47,6 +47,17 @@ static int set_flag(const struct setter *t) {
         return expected(t, "yes or no");
     *(bool *)t->at = yes;
     return 0;
+}
+
+static int set_technique(const struct setter *t) {
+    bool yes = false;
+    struct setter flag = *t;
+    flag.at = &yes;
+    int code = set_flag(&flag);
+    uint32_t bit = UINT32_C(1) << t->o->lo, *mask = t->at;
+    if (code == 0)
+        *mask = yes ? *mask | bit : *mask & ~bit;
+    return code;
 }
 
 /* "verbose = 2" in a file; on the command line every -v adds one. */
@@ -206,6 +217,7 @@ static int (*const setters[KIND_COUNT_OF_KINDS])(const struct setter *t) = {
     [KIND_SHARD] = set_shard,       [KIND_TEXT] = set_text,       [KIND_WORDS] = set_words,
     [KIND_TARGETS] = set_targets,   [KIND_PORTS] = set_ports,     [KIND_ADDRESS] = set_address,
     [KIND_MAC] = set_mac,           [KIND_STATES] = set_states,
+    [KIND_TECHNIQUE] = set_technique,
 };
 
 static int apply(struct settings *s, const struct option *o, const char *text, struct error *e) {
@@ -293,10 +305,11 @@ static bool any_port(const struct port_set *p) {
 }
 
 int settings_check(const struct settings *s, struct error *e) {
-    if (s->syn && s->connect)
-        return error_set(e, -EINVAL, "-sS and -sT exclude each other: expected one of them");
+    bool connect = s->techniques >> TECHNIQUE_CONNECT & 1;
+    if (connect && s->techniques != UINT32_C(1) << TECHNIQUE_CONNECT)
+        return error_set(e, -EINVAL, "-sT goes alone, since the kernel sends its probes: expected a scan for each");
     const struct option *raw = settings_raw_option(s);
-    if (s->connect && raw)
+    if (connect && raw)
         return error_set(e, -EINVAL, "--%s goes with raw packets, but -sT has the kernel send its own", raw->name);
     if (settings_given(s, "rate") && settings_given(s, "bandwidth"))
         return error_set(e, -EINVAL, "--rate and --bandwidth exclude each other: expected one of them");

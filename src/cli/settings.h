@@ -42,7 +42,8 @@ struct settings {
     struct shard_setting shard;
     uint64_t sample; /* 0 = everything */
 
-    bool syn, connect;
+    uint32_t techniques; /* bit 1 << enum technique_id; 0: none was asked for, which is a SYN scan, or connecting */
+    bool only_v6;        /* of what a host name resolves to */
     bool numeric, no_discovery; /* accepted; noctule does what they ask anyway */
     bool no_reset;
     uint64_t ttl;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/arguments.h"
-#include "probe/verdict.h"
+#include "probe/technique.h"
 
 #define WORDS_MAX 16
 
@@ -67,8 +67,8 @@ static void test_words_behind_one_dash(void **state) {
     (void)state;
     struct settings s;
     good("-sS -Pn -n -iL - -vvq -e lo -oa.txt -p - -g 5 -B 1M", &s);
-    assert_true(s.syn && s.no_discovery && s.numeric && s.quiet);
-    assert_false(s.connect);
+    assert_int_equal(s.techniques, 1u << TECHNIQUE_SYN);
+    assert_true(s.no_discovery && s.numeric && s.quiet);
     assert_int_equal(s.verbose, 2);
     assert_string_equal(s.interface, "lo");
     assert_string_equal(((const char **)s.input_files.items)[0], "-");
@@ -76,8 +76,8 @@ static void test_words_behind_one_dash(void **state) {
     assert_int_equal(port_set_count(&s.ports.tcp), 65535);
     assert_int_equal(s.source_port, 5);
     settings_deinit(&s);
-    good("-sST", &s);
-    assert_true(s.syn && s.connect);
+    good("-sSU", &s);
+    assert_int_equal(s.techniques, 1u << TECHNIQUE_SYN | 1u << TECHNIQUE_UDP);
     settings_deinit(&s);
     good("-iL=list --open=no --quiet=yes", &s);
     assert_string_equal(((const char **)s.input_files.items)[0], "list");
@@ -150,12 +150,8 @@ static void test_errors_say_what_was_written(void **state) {
 
 static void test_planned(void **state) {
     (void)state;
-    bad("-sU", "-sU is not built yet");
-    bad("-sSU", "-sU is not built yet");
     bad("-sSV", "-sV is not built yet");
     bad("-oX out.xml", "-oX is not built yet");
-    bad("-6", "-6 is not built yet");
-    bad("-v6", "-6 is not built yet");
     bad("--banners", "--banners is not built yet");
     bad("--resume=file", "--resume is not built yet");
 }

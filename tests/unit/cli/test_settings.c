@@ -208,7 +208,7 @@ static void test_check_exclusive(void **state) {
     taken(s, "pcap", "x");
     assert_check(s, "--pcap");
     taken(s, "syn", "yes");
-    assert_check(s, "-sS and -sT");
+    assert_check(s, "-sT goes alone");
     taken(s, "connect", "no");
     assert_check(s, NULL);
     taken(s, "rate", "5");
