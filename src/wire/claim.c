@@ -16,18 +16,39 @@
 
 #define PORT_MIN 1024u /* below, other programs expect well-known services */
 #define PORT_MAX 65535u
+#define PROTOCOLS 256
 
 /* Whole runs of ports, inclusive. */
 struct span {
     unsigned lo, hi;
 };
 
-/* Makes the kernel drop every segment for this port unseen: a listener with a filter that returns 0 bytes. Since its
- * commit 5d39580f68e6 (2026, and in stable releases), Linux wants CAP_NET_ADMIN for that on a TCP socket. */
+/* What a search needs to know of one port: with which of these protocols it was refused, if it was. */
+struct refusal {
+    unsigned port;
+    int kind; /* SOCK_STREAM or SOCK_DGRAM */
+};
+
+/* Makes the kernel drop every packet for this socket unseen, with a filter that returns 0 bytes. It then has an owner,
+ * so nothing is said to the sender. Since its commit 5d39580f68e6 (2026, and in stable releases), Linux wants
+ * CAP_NET_ADMIN for that on a TCP socket. */
 static int reject_all(int fd) {
     struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {.len = 1, .filter = &reject};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+/* A socket that takes nothing: the filter comes before anything can arrive. Negative errno. */
+static int open_deaf(int family, int kind, int protocol) {
+    int fd = socket(family, kind | SOCK_CLOEXEC, protocol);
+    if (fd < 0)
+        return -errno;
+    if (reject_all(fd) < 0) {
+        int r = -errno;
+        close(fd);
+        return r;
+    }
+    return fd;
 }
 
 static int bind_any(int fd, int family, uint16_t port) {
@@ -42,13 +63,12 @@ static int bind_any(int fd, int family, uint16_t port) {
     return bind(fd, (const struct sockaddr *)&any, sizeof any);
 }
 
-static int claim_in_family(int family, uint16_t port) {
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static int claim_in_family(int family, int kind, uint16_t port) {
+    int fd = open_deaf(family, kind, 0);
     if (fd < 0)
-        return -errno;
-    /* The filter comes first, so that there is no moment at which the kernel answers on this port. No SO_REUSEADDR:
-     * with it, two scans could hold the same port. */
-    if (reject_all(fd) < 0 || bind_any(fd, family, port) < 0 || listen(fd, 1) < 0) {
+        return fd;
+    /* No SO_REUSEADDR: with it, two scans could hold the same port. */
+    if (bind_any(fd, family, port) < 0 || (kind == SOCK_STREAM && listen(fd, 1) < 0)) {
         int r = -errno;
         close(fd);
         return r;
@@ -56,27 +76,40 @@ static int claim_in_family(int family, uint16_t port) {
     return fd;
 }
 
-/* Returns a socket that holds the port in both families, or a negative errno. */
-static int claim_port(uint16_t port) {
-    int r = claim_in_family(AF_INET6, port);
-    if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) /* a machine without IPv6, or with it switched off */
-        r = claim_in_family(AF_INET, port);
-    return r;
+/* A machine without IPv6, or with it switched off. */
+static bool lacks_ipv6(int code) {
+    return code == -EAFNOSUPPORT || code == -EADDRNOTAVAIL;
 }
 
-/* Claims the run that begins at first. On -EADDRINUSE and -EACCES, *refused is the port. */
-static int claim_run(struct claim *c, unsigned n, unsigned first, unsigned *refused) {
-    for (c->n = 0; c->n < n; c->n++) {
-        int fd = claim_port((uint16_t)(first + c->n));
-        if (fd < 0) {
-            *refused = first + c->n;
-            while (c->n > 0)
-                close(c->fds[--c->n]);
-            return fd;
+/* Returns a socket that holds the port in both families, or a negative errno. */
+static int claim_port(int kind, uint16_t port) {
+    int r = claim_in_family(AF_INET6, kind, port);
+    return lacks_ipv6(r) ? claim_in_family(AF_INET, kind, port) : r;
+}
+
+static void free_sockets(struct claim *c) {
+    while (c->n_fds > 0)
+        close(c->fds[--c->n_fds]);
+}
+
+/* Claims the run that begins at first. On -EADDRINUSE and -EACCES, *refused says where. */
+static int claim_run(struct claim *c, const struct claim_wish *wish, unsigned first, struct refusal *refused) {
+    static const int kinds[] = {SOCK_STREAM, SOCK_DGRAM};
+    const bool wanted[] = {wish->tcp, wish->udp};
+    for (unsigned i = 0; i < wish->n; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            int fd = wanted[k] ? claim_port(kinds[k], (uint16_t)(first + i)) : 0;
+            if (fd < 0) {
+                *refused = (struct refusal){first + i, kinds[k]};
+                free_sockets(c);
+                return fd;
+            }
+            if (wanted[k])
+                c->fds[c->n_fds++] = fd;
         }
-        c->fds[c->n] = fd;
     }
     c->first = (uint16_t)first;
+    c->n = wish->n;
     return 0;
 }
 
@@ -99,26 +132,26 @@ static unsigned starts_in(const struct span *s, unsigned n) {
     return s->hi >= s->lo && s->hi - s->lo + 1 >= n ? s->hi - s->lo + 2 - n : 0;
 }
 
-/* Tries every run of n ports within the spans once, from a random one on. */
-static int search(struct claim *c, unsigned n, const struct span spans[2], uint64_t random) {
-    unsigned counts[2] = {starts_in(&spans[0], n), starts_in(&spans[1], n)};
+/* Tries every run of ports within the spans once, from a random one on. */
+static int search(struct claim *c, const struct claim_wish *wish, const struct span spans[2], uint64_t random) {
+    unsigned counts[2] = {starts_in(&spans[0], wish->n), starts_in(&spans[1], wish->n)};
     unsigned total = counts[0] + counts[1];
     for (unsigned i = 0, step = 1; i < total; i += step) {
         unsigned k = (unsigned)((random + i) % total);
         unsigned first = k < counts[0] ? spans[0].lo + k : spans[1].lo + (k - counts[0]);
-        unsigned refused = 0;
-        int r = claim_run(c, n, first, &refused);
+        struct refusal refused = {0};
+        int r = claim_run(c, wish, first, &refused);
         if (r != -EADDRINUSE && r != -EACCES) /* EACCES: a security module keeps that port for somebody */
             return r;
         unsigned rest = (k < counts[0] ? counts[0] : total) - k;
-        step = refused - first + 1; /* no run that holds the refused port can be had */
+        step = refused.port - first + 1; /* no run that holds the refused port can be had */
         if (step > rest)
             step = rest;
     }
     return -EADDRINUSE;
 }
 
-static int claim_anywhere(struct claim *c, unsigned n, uint64_t seed) {
+static int claim_anywhere(struct claim *c, const struct claim_wish *wish) {
     struct span kernel = local_port_range();
     struct span around[2] = {{PORT_MIN, kernel.lo ? kernel.lo - 1 : PORT_MAX}, {kernel.hi + 1, PORT_MAX}};
     if (around[1].lo < PORT_MIN)
@@ -126,58 +159,111 @@ static int claim_anywhere(struct claim *c, unsigned n, uint64_t seed) {
     if (!kernel.lo)
         around[1] = (struct span){1, 0};
     struct span everywhere[2] = {{PORT_MIN, PORT_MAX}, {1, 0}};
-    uint64_t random = random_splitmix(&seed);
-    int r = search(c, n, around, random);
-    return r == -EADDRINUSE ? search(c, n, everywhere, random) : r;
+    uint64_t state = wish->seed, random = random_splitmix(&state);
+    int r = search(c, wish, around, random);
+    return r == -EADDRINUSE ? search(c, wish, everywhere, random) : r;
 }
 
-static int explain(int code, unsigned n, unsigned port, struct error *e) {
+static int too_many_files(unsigned needed, struct error *e) {
     struct rlimit limit = {0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return error_set(e, -EMFILE, "keeping the kernel silent needs %u open files, but only %llu are allowed (ulimit -n)",
+                     needed, (unsigned long long)limit.rlim_cur);
+}
+
+static int explain_port(int code, const struct claim_wish *wish, const struct refusal *refused, struct error *e) {
+    const char *name = refused->kind == SOCK_STREAM ? "TCP" : "UDP";
     switch (code) {
     case -EADDRINUSE:
-        if (!port)
-            return error_set(e, code, "no %u TCP ports in a row are free for use as source ports", n);
-        return error_set(e, code, "source port %u is in use by another program", port);
+        if (!refused->port)
+            return error_set(e, code, "no %u ports in a row are free for use as source ports", wish->n);
+        return error_set(e, code, "%s source port %u is in use by another program", name, refused->port);
     case -EPERM:
         return error_set(e, code, "keeping this kernel silent on source ports needs the capability CAP_NET_ADMIN");
     case -EACCES:
-        return error_set(e, code, "this user may not use source port %u", port);
+        return error_set(e, code, "this user may not use %s source port %u", name, refused->port);
     case -EMFILE:
-        getrlimit(RLIMIT_NOFILE, &limit);
-        return error_set(e, code, "%u source ports need as many open files, but only %llu are allowed (ulimit -n)", n,
-                         (unsigned long long)limit.rlim_cur);
+        return too_many_files(wish->n * ((unsigned)wish->tcp + wish->udp), e);
     default:
         return error_set(e, code, "cannot claim source ports: %s", strerror(-code));
     }
 }
 
-static int claim_ports(unsigned n, uint16_t wanted, uint64_t seed, struct claim *out, struct error *e) {
-    *out = CLAIM_INIT;
-    if (n == 0 || n > PORT_MAX)
-        return error_set(e, -EINVAL, "%u source ports cannot be claimed", n);
-    if (wanted && wanted + n - 1 > PORT_MAX)
-        return error_set(e, -EINVAL, "source port %u is too high: %u ports in a row are needed, up to %u", wanted, n,
-                         PORT_MAX);
-    out->fds = calloc(n, sizeof *out->fds);
-    if (!out->fds)
-        return error_set(e, -ENOMEM, "out of memory for %u source ports", n);
-    unsigned refused = wanted;
-    int r = wanted ? claim_run(out, n, wanted, &refused) : claim_anywhere(out, n, seed);
-    if (r < 0) {
-        claim_deinit(out);
-        return explain(r, n, refused, e);
+static int claim_ports(const struct claim_wish *wish, struct claim *c, struct error *e) {
+    if (wish->n > PORT_MAX)
+        return error_set(e, -EINVAL, "%u source ports cannot be claimed", wish->n);
+    if (wish->first && wish->first + wish->n - 1 > PORT_MAX)
+        return error_set(e, -EINVAL, "source port %u is too high: %u ports in a row are needed, up to %u", wish->first,
+                         wish->n, PORT_MAX);
+    struct refusal refused = {0};
+    int r = wish->first ? claim_run(c, wish, wish->first, &refused) : claim_anywhere(c, wish);
+    return r < 0 ? explain_port(r, wish, &refused, e) : 0;
+}
+
+/* What this kernel answers by itself: its own TCP, UDP and ICMP. Protocol 0 cannot be had (to socket(2) it means
+ * "any"). */
+static bool claimable(int family, int protocol) {
+    return protocol != 0 && protocol != IPPROTO_TCP && protocol != IPPROTO_UDP &&
+           protocol != (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static bool wants_protocol(const struct wire_protocols *set, int protocol) {
+    return set && set->bits[protocol / 64] >> protocol % 64 & 1;
+}
+
+static unsigned count_protocols(const struct wire_protocols *set) {
+    unsigned n = 0;
+    for (int p = 0; p < PROTOCOLS; p++)
+        n += wants_protocol(set, p);
+    return n;
+}
+
+static int claim_protocol(struct claim *c, int family, int protocol, const struct claim_wish *wish, struct error *e) {
+    int fd = open_deaf(family, SOCK_RAW, protocol);
+    if (fd >= 0) {
+        c->fds[c->n_fds++] = fd;
+        return 0;
+    }
+    if (family == AF_INET6 && lacks_ipv6(fd))
+        return 0;
+    if (fd == -EMFILE)
+        return too_many_files(wish->n * ((unsigned)wish->tcp + wish->udp) + 2 * count_protocols(wish->protocols), e);
+    if (fd == -EPERM || fd == -EACCES)
+        return error_set(e, fd, "keeping this kernel silent on IP protocol %d needs the capability CAP_NET_RAW",
+                         protocol);
+    return error_set(e, fd, "cannot claim IP protocol %d: %s", protocol, strerror(-fd));
+}
+
+static int claim_protocols(const struct claim_wish *wish, struct claim *c, struct error *e) {
+    static const int families[] = {AF_INET, AF_INET6};
+    for (int p = 0; p < PROTOCOLS; p++) {
+        for (unsigned f = 0; f < 2 && wants_protocol(wish->protocols, p); f++) {
+            int r = claimable(families[f], p) ? claim_protocol(c, families[f], p, wish, e) : 0;
+            if (r < 0)
+                return r;
+        }
     }
     return 0;
 }
 
-void claim_deinit(struct claim *c) {
-    for (unsigned i = 0; i < c->n; i++)
-        close(c->fds[i]);
-    free(c->fds);
-    *c = CLAIM_INIT;
-}
-
 int claim_create(const struct claim_wish *wish, struct claim *out, struct error *e) {
     *out = CLAIM_INIT;
-    return wish->n == 0 ? 0 : claim_ports(wish->n, wish->first, wish->seed, out, e);
+    size_t most = (size_t)wish->n * 2 + (size_t)count_protocols(wish->protocols) * 2;
+    if (most == 0)
+        return 0;
+    out->fds = calloc(most, sizeof *out->fds);
+    if (!out->fds)
+        return error_set(e, -ENOMEM, "out of memory for %u source ports", wish->n);
+    int r = wish->n ? claim_ports(wish, out, e) : 0;
+    if (r == 0)
+        r = claim_protocols(wish, out, e);
+    if (r < 0)
+        claim_deinit(out);
+    return r;
+}
+
+void claim_deinit(struct claim *c) {
+    free_sockets(c);
+    free(c->fds);
+    *c = CLAIM_INIT;
 }

@@ -16,8 +16,8 @@ struct claim_wish {
     uint16_t first;  /* host order; 0 = choose: from 1024 up and outside ip_local_port_range where any such run is free */
     uint64_t seed;   /* picks where that search begins */
     bool tcp, udp;   /* what each of the ports is claimed for */
-    const struct wire_protocols *protocols; /* raw sockets; NULL: none. TCP, UDP, ICMP and ICMPv6 among them are left
-                                               out: the kernel knows those */
+    const struct wire_protocols *protocols; /* raw sockets; NULL: none. What the kernel itself speaks is left out: TCP,
+                                               UDP, ICMP on IPv4, ICMPv6 on IPv6; and 0, which no socket can have */
 };
 
 struct claim {

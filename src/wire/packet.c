@@ -192,6 +192,7 @@ static void packet_stats(struct wire *base, struct wire_stats *out) {
     struct iface now;
     if (w->rx >= 0)
         read_counts(w);
+    w->counts.other_vlan = w->ring.tagged;
     if (iface_read(w->nl, w->ifindex, NULL, &now) == 0) {
         w->counts.interface_dropped = now.rx_lost - w->at_open.rx_lost;
         w->counts.interface_tx_dropped = now.tx_lost - w->at_open.tx_lost;

@@ -88,7 +88,9 @@ unsigned ring_take(struct ring *r, struct frame *frames, unsigned max) {
     unsigned n = 0;
     while (n < max && (r->left || enter_block(r))) {
         const struct tpacket3_hdr *h = (const void *)r->at;
-        if (!is_tagged(h))
+        if (is_tagged(h))
+            r->tagged++;
+        else
             frames[n++] = frame_of(h);
         r->taken++;
         r->at += h->tp_next_offset;

@@ -22,6 +22,7 @@ struct ring {
     const uint8_t *at; /* the next frame of that block */
     uint32_t left;     /* frames from `at` to the block's end */
     uint64_t taken;    /* frames taken out since the start */
+    uint64_t tagged;   /* of them, those of a VLAN, which were not returned */
 };
 
 #define RING_INIT ((struct ring){.map = NULL})
@@ -32,7 +33,8 @@ int ring_init(struct ring *r, int fd, size_t bytes);
 void ring_deinit(struct ring *r);
 
 /* Points frames at up to max received frames and returns their number; never blocks. The bytes hold until the next
- * ring_release(). Tagged frames of a VLAN belong to the VLAN's own interface: they are taken, but not returned. */
+ * ring_release(). Tagged frames of a VLAN belong to the VLAN's own interface: they are taken and counted, but not
+ * returned. (With a tag of no VLAN, only a priority, a frame is of this interface: IEEE 802.1Q.) */
 unsigned ring_take(struct ring *r, struct frame *frames, unsigned max);
 
 /* Gives the blocks of which every frame has been taken back to the kernel. */

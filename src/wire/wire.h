@@ -31,7 +31,8 @@ struct frame {
  * reaches user space. */
 struct wire_filter {
     uint16_t port_lo, port_hi;        /* our source ports, inclusive, host order */
-    const struct wire_protocols *protocols; /* more IP protocols, whole; NULL: none */
+    const struct wire_protocols *protocols; /* more IP protocols, whole (but TCP and UDP: these always by port); NULL:
+                                               none */
 };
 
 /* A set of IP protocol numbers: bit p of word p / 64. */
@@ -54,6 +55,7 @@ struct wire_stats {
     uint64_t sent, sent_bytes, send_refused, send_calls;
     uint64_t received;             /* frames handed to the caller */
     uint64_t ring_dropped;         /* PACKET_STATISTICS tp_drops: our ring was full */
+    uint64_t other_vlan;           /* passed the filter, but tagged for a VLAN, whose own interface they belong to */
     uint64_t interface_dropped;    /* rise of the interface's rx_dropped + rx_missed since open (shared with others) */
     uint64_t interface_tx_dropped; /* the same for frames that it had taken, and then dropped before the wire */
     int last_send_error;           /* positive errno of the latest refusal, or 0 */

@@ -118,12 +118,12 @@ static void test_every_run_is_tried(void **state) {
 static void test_what_cannot_be_had(void **state) {
     (void)state;
     struct claim c = claim(1, 5003, 0);
-    refused(4, 5000, -EADDRINUSE, "source port 5003 is in use by another program");
+    refused(4, 5000, -EADDRINUSE, "TCP source port 5003 is in use by another program");
     assert_int_equal(bind_error(AF_INET, 5000), 0); /* the part of the run that was free is free again */
     claim_deinit(&c);
     refused(4, 65533, -EINVAL, "source port 65533 is too high: 4 ports in a row are needed, up to 65535");
-    refused(0, 0, -EINVAL, "0 source ports cannot be claimed");
-    refused(65000, 0, -EADDRINUSE, "no 65000 TCP ports in a row are free for use as source ports");
+    refused(65536, 0, -EINVAL, "65536 source ports cannot be claimed");
+    refused(65000, 0, -EADDRINUSE, "no 65000 ports in a row are free for use as source ports");
     c = claim(4, 65532, 0);
     assert_int_equal(c.first, 65532);
     claim_deinit(&c);
@@ -136,7 +136,7 @@ static void test_few_open_files_give_a_clear_line(void **state) {
     low = old;
     low.rlim_cur = 20;
     assert_return_code(setrlimit(RLIMIT_NOFILE, &low), errno);
-    refused(30, 0, -EMFILE, "30 source ports need as many open files, but only 20 are allowed (ulimit -n)");
+    refused(30, 0, -EMFILE, "keeping the kernel silent needs 30 open files, but only 20 are allowed (ulimit -n)");
     assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);
     struct claim c = claim(30, 0, 1);
     claim_deinit(&c);
@@ -227,7 +227,7 @@ static void claim_low_port(int out) {
     struct claim c;
     uint16_t fine = 1;
     if (!space_drop_capability(CAP_NET_BIND_SERVICE) || claim_create(&(struct claim_wish){.n = 1, .first = 80, .seed = 0, .tcp = true}, &c, &e) != -EACCES ||
-        strcmp(e.text, "this user may not use source port 80") != 0 || claim_create(&(struct claim_wish){.n = 4, .first = 0, .seed = 0, .tcp = true}, &c, &e) != 0 ||
+        strcmp(e.text, "this user may not use TCP source port 80") != 0 || claim_create(&(struct claim_wish){.n = 4, .first = 0, .seed = 0, .tcp = true}, &c, &e) != 0 ||
         write(out, &fine, sizeof fine) != sizeof fine)
         _exit(1);
 }

@@ -113,7 +113,7 @@ static void test_only_what_is_asked_for_comes(void **state) {
     space_tcp_frame(frame, 64, 80, 40002, 99);
     inject(p, frame, 64);
     struct tags t = {.n = 0};
-    static const uint32_t want[] = {1, 2, 3, 9, 10, 12, 16, 99};
+    static const uint32_t want[] = {1, 2, 3, 8, 9, 10, 12, 13, 16, 99};
     unsigned n = sizeof want / sizeof want[0];
     assert_int_equal(space_receive(p->w, n, note_tag, &t), n);
     for (unsigned i = 0; i < n; i++)
@@ -122,6 +122,7 @@ static void test_only_what_is_asked_for_comes(void **state) {
     p->w->ops->stats(p->w, &s);
     assert_int_equal(s.received, n);
     assert_int_equal(s.ring_dropped, 0);
+    assert_int_equal(s.other_vlan, 1);
 }
 
 static void same_bytes(const struct frame *f, void *arg) {
