@@ -48,7 +48,8 @@ static void test_parse_refuses(void **state) {
     (void)state;
     static const char *const bad[] = {
         "", " 1.2.3.4", "1.2.3.4 ", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.04", "0x1.2.3.4", "-1.2.3.4",
-        "1..2.3", "1.2.3.", "host", ":::", "1::2::3", "12345::", "fe80::1%eth0", "[::1]", "::1/128",
+        "1..2.3", "1.2.3.", "host", ":::", "1::2::3", "12345::", "[::1]", "::1/128",
+        "fe80::1%", "2001:db8::1%lo", "192.0.2.1%lo", "%lo", "fe80%lo", "fe80:1::1", "febf:ffff::", "fe80:1::%lo",
         "1111:2222:3333:4444:5555:6666:7777:8888:9999", "11111111111111111111111111111111111111111111111111111111",
     };
     addr_t addr = 42;
@@ -56,6 +57,41 @@ static void test_parse_refuses(void **state) {
         assert_int_equal(addr_parse(bad[i], strlen(bad[i]), &addr), -22);
     assert_int_equal(addr_parse("1.2.3.4\0", 8, &addr), -22);
     assert_true(addr == 42);
+}
+
+/* lo is interface 1 of every network namespace. */
+static void test_zones(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *formatted;
+        addr_t addr;
+    } good[] = {
+        {"fe80::1%lo", "fe80::1%lo", V6(0xfe80000100000000, 1)},
+        {"fe80::1%1", "fe80::1%lo", V6(0xfe80000100000000, 1)},
+        {"febf::ffff%lo", "febf::ffff%lo", V6(0xfebf000100000000, 0xffff)},
+        {"fe80::1", "fe80::1", V6(0xfe80000000000000, 1)},
+        {"fec0:1::1", "fec0:1::1", V6(0xfec0000100000000, 1)}, /* behind fe80::/10 */
+    };
+    char text[ADDR_STRLEN];
+    addr_t addr = 0;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(addr_parse(good[i].text, strlen(good[i].text), &addr), 0);
+        assert_true(addr == good[i].addr);
+        assert_string_equal(addr_format(addr, text), good[i].formatted);
+    }
+    assert_string_equal(addr_format(V6(0xfe80ffff00000000, 0xffffffffffffffff), text),
+                        "fe80::ffff:ffff:ffff:ffff%65535");
+    static const char *const unknown[] = {"fe80::1%nowhere0", "fe80::1%65535", "fe80::1%65536", "fe80::1%0",
+                                          "fe80::1%01x", "fe80::1%a-name-that-is-too-long", "fe80::1%lo%lo"};
+    addr = 42;
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        assert_int_equal(addr_parse(unknown[i], strlen(unknown[i]), &addr), -19);
+    assert_true(addr == 42);
+    addr_t a = addr_with_zone(V6(0xfe80000100000000, 1), 7);
+    assert_true(a == V6(0xfe80000700000000, 1));
+    assert_int_equal(addr_zone(a), 7);
+    assert_true(addr_with_zone(V6(0x20010db800000000, 1), 7) == V6(0x20010db800000000, 1));
+    assert_int_equal(addr_zone(V6(0x2001000100000000, 1)), 0);
 }
 
 static void test_v4_is_told_in_128_bits(void **state) {
@@ -83,8 +119,8 @@ static void test_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_both_ways), cmocka_unit_test(test_parse_other_forms),
-        cmocka_unit_test(test_parse_refuses), cmocka_unit_test(test_v4_is_told_in_128_bits),
-        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_parse_refuses), cmocka_unit_test(test_zones),
+        cmocka_unit_test(test_v4_is_told_in_128_bits), cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
