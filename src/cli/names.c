@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "cli/command.h"
 #include "plan/target.h"
 
@@ -48,32 +49,55 @@ static int refuse(const char *name, int code, struct error *e) {
     int system = errno;
     if (command_find(name))
         return error_set(e, -EINVAL, "%s is a subcommand and comes first: noctule %s ...", name, name);
-    return error_set(e, -ENOENT, "host name %s: no IPv4 address found (%s)", name,
+    return error_set(e, -ENOENT, "host name %s: no address found (%s)", name,
                      code == EAI_SYSTEM ? strerror(system) : gai_strerror(code));
+}
+
+/* False for what is no address of a family that is wanted. */
+static bool read_address(const struct names *n, const struct addrinfo *i, addr_t *out) {
+    if (i->ai_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, i->ai_addr, sizeof in);
+        *out = addr_from_v4(ntohl(in.sin_addr.s_addr));
+        return !n->only_v6;
+    }
+    if (i->ai_family != AF_INET6)
+        return false;
+    struct sockaddr_in6 in;
+    memcpy(&in, i->ai_addr, sizeof in);
+    addr_t a = (addr_t)load_be64(in.sin6_addr.s6_addr) << 64 | load_be64(in.sin6_addr.s6_addr + 8);
+    *out = in.sin6_scope_id <= UINT16_MAX ? addr_with_zone(a, in.sin6_scope_id) : a;
+    return true;
+}
+
+/* The name as text that lives as long as *n; NULL with errno. */
+static const char *keep_text(struct names *n, const char *name) {
+    char *copy = strdup(name), **text = copy ? array_add(&n->texts) : NULL;
+    if (!text) {
+        free(copy);
+        return NULL;
+    }
+    return *text = copy;
 }
 
 int names_resolve(void *names, const char *name, struct array *targets, struct error *e) {
     struct names *n = names;
-    struct addrinfo *list = NULL, hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL, hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     int code = command_find(name) ? EAI_NONAME : getaddrinfo(name, NULL, &hints, &list);
     if (code)
         return refuse(name, code, e);
-    char *copy = strdup(name), **text = copy ? array_add(&n->texts) : NULL;
-    if (!text) {
-        free(copy);
-        freeaddrinfo(list);
-        return no_room(e);
-    }
-    *text = copy;
+    const char *text = keep_text(n, name);
+    if (!text)
+        code = no_room(e);
     size_t first = targets->n;
     for (const struct addrinfo *i = list; i && code == 0; i = i->ai_next) {
-        struct sockaddr_in in;
-        memcpy(&in, i->ai_addr, sizeof in);
-        addr_t a = addr_from_v4(ntohl(in.sin_addr.s_addr));
-        if (!has(targets, first, a))
-            code = add(n, a, copy, targets, e);
+        addr_t a = 0;
+        if (read_address(n, i, &a) && !has(targets, first, a))
+            code = add(n, a, text, targets, e);
     }
     freeaddrinfo(list);
+    if (code == 0 && targets->n == first)
+        code = error_set(e, -ENOENT, "host name %s: it has IPv4 addresses only, and -6 asks for IPv6", name);
     if (code == 0 && targets->n - first > 1)
         note_addresses(n, name, targets, first);
     return code;

@@ -1,6 +1,8 @@
-/* Host names: every IPv4 address a name has is scanned, and findings say the name again. */
+/* Host names: every address a name has, of both families, is scanned, and findings say the name again. */
 #ifndef NOCTULE_CLI_NAMES_H
 #define NOCTULE_CLI_NAMES_H
+
+#include <stdbool.h>
 
 #include "base/addr.h"
 #include "base/array.h"
@@ -13,6 +15,7 @@ struct names {
     struct array texts;   /* char *, owned */
     struct array entries; /* struct named: address and name */
     struct console *console;
+    bool only_v6;         /* IPv4 addresses of names are left out (-6) */
 };
 
 #define NAMES_INIT(on) ((struct names){.texts = ARRAY_INIT(char *, NAMES_MAX), \
@@ -24,7 +27,7 @@ struct named {
 };
 
 /* A target_resolve_fn with a struct names as ctx: asks the system's resolver, appends a struct target for each address,
- * and notes where there are several. -ENOENT with a line when the name has none. */
+ * and notes where there are several. -ENOENT with a line when the name has none, or with only_v6 only IPv4 ones. */
 int names_resolve(void *names, const char *name, struct array *targets, struct error *e);
 
 /* Once after the last resolution; names_of() may then be called from any thread. */

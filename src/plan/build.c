@@ -33,11 +33,12 @@ struct sweep {
     const struct plan_input *in;
     struct plan *plan;
     struct error *e;
-    struct array plain;      /* struct slot: in->slots without the excluded ports, ascending and unique */
+    struct array plain;      /* struct slot: in->slots, ascending and unique */
     struct array edges;      /* struct edge */
     struct array open_ports; /* struct open_port, ascending: what targets with a port hold at this address */
+    size_t n_port_excluded;  /* targets whose port is excluded */
     size_t plain_open, excluded_open, special_open;
-    struct slot *extra;      /* room for the slots of all ports */
+    struct slot *extra;      /* room for the slots of all ports with all techniques of targets with a port */
     struct array known;      /* struct known_set, beside plan->sets */
     uint32_t *table;         /* hash table of set numbers + 1 */
     size_t table_mask;
@@ -47,19 +48,12 @@ static int no_room(struct sweep *s, int code) {
     return plan_no_room(s->e, code);
 }
 
-static int compare_slots(const void *a, const void *b) {
-    uint32_t x = slot_key(*(const struct slot *)a), y = slot_key(*(const struct slot *)b);
-    return (x > y) - (x < y);
-}
-
 static bool port_excluded(const struct sweep *s, unsigned port) {
     return s->in->exclude_ports && port_set_has(s->in->exclude_ports, port);
 }
 
 static int read_slots(struct sweep *s) {
     for (size_t i = 0; i < s->in->n_slots; i++) {
-        if (port_excluded(s, s->in->slots[i].port))
-            continue;
         struct slot *slot = array_add(&s->plain);
         if (!slot)
             return no_room(s, -errno);
@@ -68,7 +62,7 @@ static int read_slots(struct sweep *s) {
     struct slot *slots = s->plain.items;
     size_t unique = 0;
     if (s->plain.n > 0)
-        qsort(slots, s->plain.n, sizeof *slots, compare_slots);
+        qsort(slots, s->plain.n, sizeof *slots, slots_compare);
     for (size_t i = 0; i < s->plain.n; i++)
         if (unique == 0 || slot_key(slots[unique - 1]) != slot_key(slots[i]))
             slots[unique++] = slots[i];
@@ -96,8 +90,10 @@ static int add_target(struct sweep *s, const struct target *t) {
     struct addr_range rest = t->range;
     size_t n_special = 0;
     const struct special_range *special = special_ranges(&n_special);
-    if (t->port >= 0 && port_excluded(s, (unsigned)t->port))
+    if (t->port >= 0 && port_excluded(s, (unsigned)t->port)) {
+        s->n_port_excluded++;
         return 0;
+    }
     for (size_t i = 0; i < n_special && !s->in->keep_special; i++) {
         struct addr_range cut = special[i].range;
         bool meant = cut.lo <= t->range.lo && t->range.hi <= cut.hi && !t->wide;
@@ -254,15 +250,16 @@ static int find_set(struct sweep *s, bool plain, size_t n_extra, uint32_t *numbe
     return make_set(s, &wanted);
 }
 
-/* The open ports' slots that the plain ones do not hold anyway, into s->extra. */
+/* The open ports' slots that the plain ones do not hold anyway, ascending, into s->extra. */
 static size_t collect_extra(struct sweep *s, bool plain) {
     const struct open_port *open = s->open_ports.items;
     size_t n = 0;
-    for (size_t i = 0; i < s->open_ports.n; i++) {
-        struct slot slot = {.port = open[i].port, .technique = (uint8_t)__builtin_ctz(s->in->port_techniques)};
-        if (!plain || slots_find(s->plain.items, s->plain.n, slot) == s->plain.n)
-            s->extra[n++] = slot;
-    }
+    for (uint32_t left = s->in->port_techniques; left && s->open_ports.n > 0; left &= left - 1)
+        for (size_t i = 0; i < s->open_ports.n; i++) {
+            struct slot slot = {.port = open[i].port, .technique = (uint8_t)__builtin_ctz(left)};
+            if (!plain || slots_find(s->plain.items, s->plain.n, slot) == s->plain.n)
+                s->extra[n++] = slot;
+        }
     return n;
 }
 
@@ -299,7 +296,7 @@ static int nothing_left(const struct sweep *s) {
     const char *why = "every target is excluded";
     if (s->in->n_targets == 0)
         why = "no target is given";
-    else if (s->plain.n == 0 && s->in->n_slots > 0)
+    else if (s->n_port_excluded > 0 || s->in->n_slots == 0)
         why = "every port is excluded";
     else if (s->plan->special_removed > 0)
         why = "what is not excluded is for special use, and was not named by itself";
@@ -307,6 +304,7 @@ static int nothing_left(const struct sweep *s) {
 }
 
 int plan_create(const struct plan_input *in, struct plan **out, struct error *e) {
+    size_t techniques = in->port_techniques ? (size_t)__builtin_popcount(in->port_techniques) : 1;
     struct sweep s = {
         .in = in,
         .e = e,
@@ -314,7 +312,7 @@ int plan_create(const struct plan_input *in, struct plan **out, struct error *e)
         .plain = ARRAY_INIT(struct slot, PLAN_POOL_MAX),
         .edges = ARRAY_INIT(struct edge, EDGES_MAX),
         .open_ports = ARRAY_INIT(struct open_port, PORT_SET_MAX),
-        .extra = malloc(PORT_SET_MAX * sizeof *s.extra),
+        .extra = malloc((size_t)PORT_SET_MAX * techniques * sizeof *s.extra),
         .known = ARRAY_INIT(struct known_set, PLAN_PARTS_MAX),
     };
     int r = s.plan && s.extra ? 0 : no_room(&s, -ENOMEM);

@@ -43,7 +43,8 @@ int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct 
     addr_t last = range.hi - range.lo; /* the count itself may be 2^128 */
     uint64_t room = (ORDER_MAX - p->size) / slots->n;
     if (last >= room)
-        return error_set(e, -ERANGE, "the plan has more than 2^63 probes: scan it in parts");
+        return error_set(e, -ERANGE, "the targets make more than 2^63 probes, which no scan can send: name longer "
+                         "prefixes, or a list of addresses with -iL FILE");
     uint64_t count = (uint64_t)last + 1, base = p->size;
     p->size += count * slots->n;
     p->addresses += count;
@@ -72,7 +73,7 @@ static unsigned bits_of(uint64_t n) {
 int plan_make_guide(struct plan *p, struct error *e) {
     unsigned size_bits = bits_of(p->size), parts_bits = bits_of(p->bases.n);
     p->guide_shift = size_bits > parts_bits ? size_bits - parts_bits : 0;
-    size_t entries = ((p->size - 1) >> p->guide_shift) + 2;
+    size_t entries = p->size > 0 ? ((p->size - 1) >> p->guide_shift) + 2 : 1;
     p->guide = malloc(entries * sizeof *p->guide);
     if (!p->guide)
         return plan_no_room(e, -ENOMEM);
@@ -83,7 +84,7 @@ int plan_make_guide(struct plan *p, struct error *e) {
             part++;
         p->guide[i] = part;
     }
-    p->guide[entries - 1] = (uint32_t)(p->bases.n - 1);
+    p->guide[entries - 1] = p->bases.n > 0 ? (uint32_t)(p->bases.n - 1) : 0;
     return 0;
 }
 
@@ -196,4 +197,61 @@ const struct slot *plan_slots_of(const struct plan *p, addr_t a, uint64_t *first
     *first = ((const uint64_t *)p->bases.items)[part] + nth * set->n;
     *n = set->n;
     return (const struct slot *)p->pool.items + set->first;
+}
+
+/* A set of p in q, made there when it is wanted first. known[set] is its number in q + 1, or 0. */
+static int copy_set(const struct plan *p, size_t set, struct plan *q, uint32_t *known, struct error *e) {
+    if (known[set])
+        return 0;
+    struct slot_set *copy = array_add(&q->sets);
+    if (!copy)
+        return plan_no_room(e, -errno);
+    const struct slot_set *from = (const struct slot_set *)p->sets.items + set;
+    *copy = (struct slot_set){.first = (uint32_t)q->pool.n, .n = from->n};
+    for (uint32_t i = 0; i < from->n; i++) {
+        struct slot *slot = array_add(&q->pool);
+        if (!slot)
+            return plan_no_room(e, -errno);
+        *slot = ((const struct slot *)p->pool.items)[from->first + i];
+    }
+    known[set] = (uint32_t)q->sets.n;
+    return 0;
+}
+
+int plan_restrict(const struct plan *p, const addr_t *addresses, size_t n, struct plan **out, struct error *e) {
+    struct plan *q = plan_new();
+    uint32_t *known = calloc(p->sets.n ? p->sets.n : 1, sizeof *known);
+    int r = q && known ? 0 : plan_no_room(e, -ENOMEM);
+    for (size_t i = 0; i < n && r == 0; i++) {
+        size_t part = find_part(p, addresses[i]);
+        if (part == p->ranges.n)
+            continue;
+        size_t set = ((const uint32_t *)p->set_of.items)[part];
+        r = copy_set(p, set, q, known, e);
+        if (r == 0)
+            r = plan_add_part(q, (struct addr_range){addresses[i], addresses[i]}, known[set] - 1, e);
+    }
+    if (r == 0)
+        r = plan_make_guide(q, e);
+    free(known);
+    if (r < 0) {
+        plan_free(q);
+        return r;
+    }
+    *out = q;
+    return 0;
+}
+
+int slots_compare(const void *a, const void *b) {
+    uint32_t x = slot_key(*(const struct slot *)a), y = slot_key(*(const struct slot *)b);
+    return (x > y) - (x < y);
+}
+
+void plan_retell(struct plan *p, unsigned from, unsigned to) {
+    const struct slot_set *sets = p->sets.items;
+    struct slot *slots = p->pool.items;
+    for (size_t i = 0; i < p->pool.n; i++)
+        slots[i].technique = slots[i].technique == from ? (uint8_t)to : slots[i].technique;
+    for (size_t i = 0; i < p->sets.n; i++)
+        qsort(slots + sets[i].first, sets[i].n, sizeof *slots, slots_compare);
 }

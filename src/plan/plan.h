@@ -29,7 +29,7 @@ struct plan_input {
     size_t n_targets;
     const struct slot *slots;     /* for targets without a port of their own */
     size_t n_slots;
-    uint32_t port_techniques;     /* slot techniques of targets that carry a port: bit 1 << technique */
+    uint32_t port_techniques;     /* of targets that carry a port, all of them: bit 1 << technique */
     const struct addr_range *exclude; /* always wins */
     size_t n_exclude;
     const struct port_set *exclude_ports; /* may be NULL; taken out of targets that carry a port (the slots come
@@ -58,8 +58,13 @@ const struct slot *plan_slots_of(const struct plan *p, addr_t a, uint64_t *first
  * MTUs, to find their protocols. Stops when visit() returns non-zero, and returns that. */
 int plan_each_slot(const struct plan *p, int (*visit)(void *ctx, const struct slot *s), void *ctx);
 
-/* The same plan, of these addresses only (ascending, unique, all of p). */
+/* The same plan, of these addresses only (ascending, unique, all of p; n may be 0: its plan is empty). -ENOMEM, -E2BIG
+ * with a line. */
 int plan_restrict(const struct plan *p, const addr_t *addresses, size_t n, struct plan **out, struct error *e);
+
+/* Turns the slots of technique `from` into slots of `to`, of which the plan must have none: the same scan in another
+ * way, where raw packets are not permitted. Only before anybody reads the plan. */
+void plan_retell(struct plan *p, unsigned from, unsigned to);
 
 /* index -> endpoint; index < plan_size(). */
 struct endpoint plan_at(const struct plan *p, uint64_t index);

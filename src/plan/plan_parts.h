@@ -34,6 +34,8 @@ static inline uint32_t slot_key(struct slot s) {
 /* Where s stands in the n ascending slots, or n when it does not. */
 size_t slots_find(const struct slot *slots, size_t n, struct slot s);
 
+int slots_compare(const void *a, const void *b); /* of slots, for qsort() */
+
 struct plan *plan_new(void); /* empty; NULL = no memory */
 
 /* Appends a range above all others, joining it to the last part where it continues it. -ERANGE when the plan would

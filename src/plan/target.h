@@ -10,7 +10,7 @@
 #include "base/array.h"
 #include "base/error.h"
 
-/* One set of TCP, UDP, SCTP ports (and, for -sO, protocols): bit p of word p / 64. */
+/* One set of ports (or, for -sO, of protocols): bit p of word p / 64. */
 struct port_set {
     uint64_t bits[65536 / 64];
 };
@@ -22,24 +22,32 @@ void port_set_remove(struct port_set *s, const struct port_set *what);
 bool port_set_has(const struct port_set *s, unsigned port);
 unsigned port_set_count(const struct port_set *s);
 
-/* What -p may name, by protocol. An nmap user's words, without globs: "22,80-90,-100,60000-,-,http,T:1-5,U:53,S:36412".
- * Numbers, ranges (open ends are 1 and 65535), TCP service names, and letters that switch the protocol until the next
- * letter. */
+/* Whose ports: the IP protocol number of the technique table. PORTS_IP: IP protocol numbers themselves (-sO). */
+enum { PORTS_IP = 0, PORTS_TCP = 6, PORTS_UDP = 17, PORTS_SCTP = 132 };
+
+/* What -p may name, by protocol. An nmap user's words, without globs: "22,80-90,-100,60000-,-,http,T:1-5,U:53,S:36412,
+ * P:gre". Numbers, ranges (open ends are 1 and 65535; of protocols 0 and 255), service and protocol names, and letters
+ * that switch the protocol until the next letter. What stands before any letter is meant for every protocol: it is in
+ * all four sets, numbers above 255 not in `ip`. */
 struct port_spec {
-    struct port_set tcp, udp, sctp;
+    struct port_set tcp, udp, sctp, ip;
+    bool t_named, u_named, s_named, p_named; /* by their letter: who names UDP ports wants a UDP scan */
 };
 
-/* Adds the ports that text names to *out. Default protocol: TCP. -EINVAL with a line that names the offending part. */
+/* The set for PORTS_TCP, PORTS_UDP, PORTS_SCTP or PORTS_IP. */
+const struct port_set *port_spec_of(const struct port_spec *s, unsigned protocol);
+
+/* Adds the ports that text names to *out. -EINVAL with a line that names the offending part. */
 int ports_parse(const char *text, struct port_spec *out, struct error *e);
 
-/* Adds the n most common TCP ports of data/tcp-ports.tsv to *out; n is 1 .. ports_ranked_count(), else -ERANGE with a
- * line. */
-int ports_top(unsigned n, struct port_set *out, struct error *e);
-unsigned ports_ranked_count(void);
+/* Adds the n most common ports of that protocol (data/tcp-ports.tsv and so on) to *out, or all of a list that is shorter;
+ * of PORTS_IP all 256 protocols, whatever n. n is 1 .. ports_ranked_count(), else -ERANGE with a line. */
+int ports_top(unsigned protocol, unsigned n, struct port_set *out, struct error *e);
+unsigned ports_ranked_count(void); /* of the longest list, TCP's */
 #define PORTS_DEFAULT_COUNT 1000u
 
-/* The service name for a TCP port, or NULL ("ssh"). */
-const char *port_name_tcp(unsigned port);
+/* The name of a port's service ("ssh"), or of an IP protocol ("gre" with PORTS_IP); NULL where none is known. */
+const char *port_name(unsigned protocol, unsigned port);
 
 /* One target as the user meant it. */
 struct target {

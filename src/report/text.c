@@ -36,7 +36,7 @@ static char *put_gap(char *p, const char *from, size_t width) {
 }
 
 static const char *service_name(const struct finding *f) {
-    return strcmp(techniques[f->technique].proto, "tcp") == 0 ? port_name_tcp(f->port) : NULL;
+    return port_name(techniques[f->technique].ip_proto, f->port);
 }
 
 char *text_put_verdict(char *p, const struct finding *f, size_t state_width, const char *name) {

@@ -19,7 +19,7 @@ static int resolve(void *ctx, const char *name, struct array *list, struct error
 static void check_plan(const struct array *list) {
     static const struct slot slot = {.port = 80};
     struct plan_input in = {.targets = list->items, .n_targets = list->n, .slots = &slot, .n_slots = 1,
-                            .keep_special = true};
+                            .port_techniques = 1, .keep_special = true};
     struct plan *p = NULL;
     struct error e = ERROR_INIT;
     if (list->n == 0)

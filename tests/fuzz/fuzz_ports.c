@@ -13,9 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(text, data, size);
     text[size] = '\0';
     int r = ports_parse(text, spec, &e);
-    unsigned n = port_set_count(&spec->tcp) + port_set_count(&spec->udp) + port_set_count(&spec->sctp);
+    unsigned n = port_set_count(&spec->tcp) + port_set_count(&spec->udp) + port_set_count(&spec->sctp) +
+                 port_set_count(&spec->ip);
     FUZZ_CHECK(r == 0 || r == -EINVAL);
     FUZZ_CHECK(r == 0 ? n > 0 && e.text[0] == '\0' : e.text[0] != '\0');
+    for (unsigned p = 256; p < PORT_SET_MAX; p++)
+        FUZZ_CHECK(!port_set_has(&spec->ip, p));
     for (const char *c = e.text; *c; c++)
         FUZZ_CHECK((unsigned char)*c >= 0x20 && *c != 0x7f);
     free(text);

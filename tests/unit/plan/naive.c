@@ -26,7 +26,7 @@ void naive_random(struct naive_input *n, addr_t base, unsigned width, uint64_t *
         .n_targets = below(random, 24) + 1,
         .slots = n->slots,
         .n_slots = below(random, 17),
-        .port_techniques = 1u << below(random, 2),
+        .port_techniques = below(random, 3) + 1,
         .exclude = n->exclude,
         .n_exclude = below(random, 13),
         .exclude_ports = below(random, 2) ? &n->exclude_ports : NULL,
@@ -66,7 +66,7 @@ static bool is_special_for(const struct target *t, addr_t a) {
 }
 
 static bool is_slot_of(const struct plan_input *in, const struct target *t, struct slot s) {
-    if (in->exclude_ports && port_set_has(in->exclude_ports, s.port))
+    if (t->port >= 0 && in->exclude_ports && port_set_has(in->exclude_ports, (unsigned)t->port))
         return false;
     if (t->port >= 0)
         return s.port == t->port && (in->port_techniques >> s.technique & 1);

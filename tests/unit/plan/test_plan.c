@@ -59,6 +59,96 @@ static void check_plan(const struct plan *p, const struct naive_input *n, const 
     }
 }
 
+struct slots_seen {
+    bool has[NAIVE_SLOTS];
+    unsigned calls, stop_at;
+};
+
+static int see_slot(void *ctx, const struct slot *s) {
+    struct slots_seen *seen = ctx;
+    unsigned i = s->technique * NAIVE_PORTS + s->port - 1u;
+    assert_true(i < NAIVE_SLOTS);
+    seen->has[i] = true;
+    return ++seen->calls == seen->stop_at ? 42 : 0;
+}
+
+/* What is asked of a plan as a whole, and of one of its addresses. */
+static void check_slots(const struct plan *p, const struct naive_input *n, const struct naive *want) {
+    struct slots_seen seen = {.calls = 0};
+    bool has[NAIVE_SLOTS] = {false};
+    unsigned most = 0;
+    uint32_t mask = 0;
+    uint64_t next = 0;
+    for (unsigned i = 0; i < n->width; i++) {
+        uint64_t first = 0;
+        unsigned count = 99, slots = 0;
+        const struct slot *slot = plan_slots_of(p, n->base + i, &first, &count);
+        for (unsigned s = 0; s < NAIVE_SLOTS; s++) {
+            if (!want->has[i][s])
+                continue;
+            has[s] = true;
+            mask |= UINT32_C(1) << naive_slot(s).technique;
+            assert_true(slots < count);
+            assert_int_equal(slot[slots].port, naive_slot(s).port);
+            assert_int_equal(slot[slots++].technique, naive_slot(s).technique);
+        }
+        assert_int_equal(count, slots);
+        assert_true(count == 0 || first == next);
+        next += slots;
+        most = slots > most ? slots : most;
+    }
+    assert_int_equal(plan_slots_max(p), most);
+    assert_int_equal(plan_techniques(p), mask);
+    assert_int_equal(plan_each_slot(p, see_slot, &seen), 0);
+    assert_memory_equal(seen.has, has, sizeof has);
+    seen = (struct slots_seen){.stop_at = 1};
+    assert_int_equal(plan_each_slot(p, see_slot, &seen), want->size > 0 ? 42 : 0);
+    assert_int_equal(seen.calls, want->size > 0);
+}
+
+/* A random half of the addresses, as if these alone had been planned. */
+static void check_restricted(const struct plan *p, const struct naive_input *n, const struct naive *want,
+                             uint64_t *random) {
+    addr_t some[NAIVE_WINDOW];
+    struct naive *left = test_calloc(1, sizeof *left);
+    struct plan *q = NULL;
+    struct error e = ERROR_INIT;
+    size_t count = 0;
+    for (unsigned i = 0; i < n->width; i++) {
+        unsigned slots = 0;
+        for (unsigned s = 0; s < NAIVE_SLOTS; s++)
+            slots += want->has[i][s];
+        if (slots == 0 || random_splitmix(random) % 2)
+            continue;
+        some[count++] = n->base + i;
+        memcpy(left->has[i], want->has[i], sizeof left->has[i]);
+        left->size += slots;
+        left->addresses++;
+    }
+    assert_int_equal(plan_restrict(p, some, count, &q, &e), 0);
+    check_plan(q, n, left);
+    check_slots(q, n, left);
+    plan_free(q);
+    test_free(left);
+}
+
+/* Slots of technique 0 become technique 2: they are found under it, and 1 stands before them. */
+static void check_retold(struct plan *p, const struct naive_input *n, const struct naive *want) {
+    uint64_t size = plan_size(p);
+    plan_retell(p, 0, 2);
+    assert_int_equal(plan_size(p), size);
+    assert_int_equal(plan_techniques(p) & 1, 0);
+    for (unsigned i = 0; i < n->width; i++)
+        for (unsigned s = 0; s < NAIVE_SLOTS; s++) {
+            struct endpoint ep = {n->base + i, naive_slot(s)};
+            if (ep.slot.technique == 0)
+                ep.slot.technique = 2;
+            uint64_t index = plan_find(p, &ep);
+            assert_int_equal(index != PLAN_NONE, want->has[i][s]);
+            assert_true(index == PLAN_NONE || plan_at(p, index).slot.technique == ep.slot.technique);
+        }
+}
+
 static void test_random_plans_against_naive(void **state) {
     (void)state;
     uint64_t random = 1;
@@ -77,7 +167,10 @@ static void test_random_plans_against_naive(void **state) {
         } else {
             assert_int_equal(r, 0);
             check_plan(p, &n, want);
+            check_slots(p, &n, want);
+            check_restricted(p, &n, want, &random);
             assert_true(plan_special_removed(p) == want->special_removed);
+            check_retold(p, &n, want);
             plan_free(p);
             built++;
         }
@@ -233,9 +326,14 @@ static void test_nothing_left_says_why(void **state) {
     in.n_exclude = 1;
     expect_empty(&in, "every target is excluded");
     in.n_exclude = 0;
+    in.n_slots = 0;
+    expect_empty(&in, "every port is excluded");
     struct port_set *ports = test_calloc(1, sizeof *ports);
     port_set_add(ports, 1, 1000);
     in.exclude_ports = ports;
+    in.port_techniques = 1;
+    in.n_slots = 3; /* nothing of a target with a port of its own */
+    t.port = 80;
     expect_empty(&in, "every port is excluded");
     in.exclude_ports = NULL;
     t = (struct target){{V4(127, 0, 0, 1), V4(127, 0, 0, 1)}, -1, true};
@@ -253,9 +351,10 @@ static void test_overlapping_port_ranges(void **state) {
         targets[i] = (struct target){{V4(20, 0, 0, 0) + i, V4(20, 1, 0, 0) + 2 * i}, (int32_t)i + 1, false};
         expected += 65536 + i + 1;
     }
-    struct plan_input in = {.targets = targets, .n_targets = N, .slots = three_slots, .n_slots = 3};
+    struct plan_input in = {.targets = targets, .n_targets = N, .slots = three_slots, .n_slots = 3,
+                            .port_techniques = 1u << 4 | 1u << 9};
     uint64_t special = 0;
-    assert_int_equal(size_of(&in, &special), expected);
+    assert_int_equal(size_of(&in, &special), 2 * expected);
 }
 
 int main(void) {
