@@ -300,10 +300,6 @@ static size_t count_stdin(const struct array *words) {
     return n;
 }
 
-static bool any_port(const struct port_set *p) {
-    return port_set_count(p) > 0;
-}
-
 int settings_check(const struct settings *s, struct error *e) {
     bool connect = s->techniques >> TECHNIQUE_CONNECT & 1;
     if (connect && s->techniques != UINT32_C(1) << TECHNIQUE_CONNECT)
@@ -317,8 +313,6 @@ int settings_check(const struct settings *s, struct error *e) {
         return error_set(e, -EINVAL, "--open and --show exclude each other: expected one of them");
     if (count_stdin(&s->input_files) + count_stdin(&s->exclude_files) + count_stdin(&s->configs) > 1)
         return error_set(e, -EINVAL, "stdin can be read once only, but \"-\" is given as an input file more than once");
-    if (any_port(&s->ports.udp) || any_port(&s->ports.sctp))
-        return error_set(e, -EINVAL, "--ports: %s is not built yet", any_port(&s->ports.udp) ? "UDP (U:)" : "SCTP (S:)");
     if (s->top_ports > ports_ranked_count())
         return error_set(e, -EINVAL, "--top-ports: expected a whole number from 1 to %u, not %" PRIu64,
                          ports_ranked_count(), s->top_ports);
