@@ -35,13 +35,15 @@ static inline bool addr_is_link_local(addr_t a) {
     return a >> 118 == 0xfe80u >> 6;
 }
 
+#define ADDR_ZONE_MAX 0xffffu
+
 static inline unsigned addr_zone(addr_t a) {
-    return addr_is_link_local(a) ? (unsigned)(a >> 96) & 0xffffu : 0;
+    return addr_is_link_local(a) ? (unsigned)(a >> 96) & ADDR_ZONE_MAX : 0;
 }
 
-/* a with that zone (0: none), or a itself when it is not link-local. 0 <= ifindex <= 65535. */
+/* a with that zone (0: none), or a itself when it is not link-local. 0 <= ifindex <= ADDR_ZONE_MAX. */
 static inline addr_t addr_with_zone(addr_t a, unsigned ifindex) {
-    return addr_is_link_local(a) ? (a & ~((addr_t)0xffffu << 96)) | (addr_t)ifindex << 96 : a;
+    return addr_is_link_local(a) ? (a & ~((addr_t)ADDR_ZONE_MAX << 96)) | (addr_t)ifindex << 96 : a;
 }
 
 /* 0.0.0.0 or :: */

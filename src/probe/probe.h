@@ -12,6 +12,7 @@
 #include "wire/link.h"
 
 #define PROBE_FRAME_MAX 1514u /* longest frame that is built, in bytes: QUIC's first packet has at least 1,200 */
+#define PROBE_ANSWER_MAX 128u /* longest of the frames that answer: resets, SYN-ACKs, neighbour answers */
 #define PROBE_PARTS_MAX 16u   /* packets that one probe may consist of */
 
 /* One packet of a host discovery probe. */
@@ -83,16 +84,16 @@ struct reply;
 /* The one RST that answers a first SYN-ACK: seq = the received ack, addresses and ports turned round. The MACs are
  * those of the received frame turned round, so no resolution is needed. Returns 0 when r is not TCP. */
 size_t probe_build_reset(const struct probe_config *c, enum link_type link, const struct reply *r,
-                         uint8_t frame[static PROBE_FRAME_MAX]);
+                         uint8_t frame[static PROBE_ANSWER_MAX]);
 /* The SYN-ACK that answers a bare SYN (simultaneous open, RFC 9293 3.5): seq = cookie, ack = received seq + 1. */
 size_t probe_build_syn_ack(const struct probe_config *c, enum link_type link, const struct reply *r,
-                           uint8_t frame[static PROBE_FRAME_MAX]);
+                           uint8_t frame[static PROBE_ANSWER_MAX]);
 
 
 /* The answer to an ARP request or neighbour solicitation that asks for `own`, an address that is ours only for this
  * scan (-S). The reply must be of REPLY_ASKED. Returns 0 where it is not. */
 size_t probe_build_neighbour_answer(enum link_type link, const struct reply *r, const uint8_t mac[static MAC_LEN],
-                                    uint8_t frame[static PROBE_FRAME_MAX]);
+                                    uint8_t frame[static PROBE_ANSWER_MAX]);
 
 /* Bits on the wire of a frame, as -B counts them: Ethernet padded to 60 + 4 FCS + 8 preamble + 12 gap; else the
  * packet. */

@@ -29,34 +29,40 @@ void summary_heard(struct summary *sum, const struct counters *c) {
     sum->late += counted(&c->late);
 }
 
-void summary_counters(struct summary *sum, const struct counters *c, enum technique_id technique) {
+void summary_counters(struct summary *sum, const struct counters *c) {
     for (unsigned i = 0; i < SUMMARY_TRIES_MAX; i++) {
         sum->sent_at_try[i] = counted(&c->sent_at_try[i]);
         sum->answered_at_try[i] = counted(&c->answered_at_try[i]);
         sum->finals += sum->answered_at_try[i];
     }
-    for (unsigned i = 0; i < STATE_COUNT; i++)
-        sum->states[i] = counted(&c->first_by_state[i]);
+    for (unsigned i = 0; i < STATE_COUNT; i++) {
+        uint64_t silent = counted(&c->silent[i]), late = counted(&c->late_found[i]);
+        sum->states[i] = counted(&c->first_by_state[i]) + silent - late;
+        sum->finals += silent;
+        sum->late_open += late;
+    }
     sum->answered_unknown_try = counted(&c->answered_unknown_try);
-    sum->resets_sent = counted(&c->resets);
-    sum->late_open = counted(&c->late_open);
+    sum->resets_sent += counted(&c->resets);
     sum->revised = counted(&c->revised);
     sum->own_ports = counted(&c->settled_closed);
     sum->unreachable = counted(&c->settled_unreachable);
     sum->sink_waits_ns = counted(&c->sink_waits_ns);
     sum->window_waits_ns = counted(&c->window_waits_ns);
     sum->batch = (unsigned)counted(&c->batch);
-    uint64_t silent = counted(&c->silent), down = counted(&c->settled_down);
-    sum->finals += sum->answered_unknown_try + silent + sum->own_ports + sum->unreachable + down;
+    sum->undecided = counted(&c->undecided);
+    uint64_t down = counted(&c->settled_down), up = counted(&c->settled_up);
+    sum->finals += sum->answered_unknown_try + counted(&c->answered_parked) + sum->own_ports + sum->unreachable + down +
+                   up;
     sum->states[STATE_CLOSED] += sum->own_ports;
     sum->states[STATE_DOWN] += down;
-    sum->states[STATE_UNKNOWN] += sum->unreachable;
-    sum->states[techniques[technique].on[OUTCOME_SILENCE].state] += silent - sum->late_open;
+    sum->states[STATE_UP] += up;
+    sum->states[STATE_UNKNOWN] += sum->unreachable + sum->undecided;
 }
 
 void summary_wires(struct summary *sum, const struct scan *s) {
-    sum->sent = scan_transmitted(s) - s->arp_sent;
-    sum->arp_sent = s->arp_sent;
+    sum->sent = scan_transmitted(s) - s->neighbour_sent - s->ping_sent;
+    sum->arp_sent = s->neighbour_sent;
+    sum->ping_sent = s->ping_sent;
     for (unsigned i = 0; i < s->n_wires; i++) {
         struct wire *both[2] = {s->wires[i].transmit, s->wires[i].receive};
         for (unsigned k = 0; k < 2; k++) {
@@ -82,7 +88,8 @@ void summary_begin(struct summary *sum, const struct scan *s) {
     sum->planned = shard.end - shard.first;
     if (c->sample > 0 && sum->planned > c->sample)
         sum->planned = c->sample;
-    sum->addresses = (uint64_t)plan_addresses(c->plan);
+    addr_t addresses = plan_addresses(c->plan);
+    sum->addresses = addresses > UINT64_MAX ? UINT64_MAX : (uint64_t)addresses;
     sum->rate_milli_pps = c->rate_milli_pps;
     sum->bandwidth_bps = c->bandwidth_bps;
     sum->retries = c->retries;
@@ -109,18 +116,22 @@ void scan_progress(struct scan *s, struct scan_progress *out) {
     struct pass *p = s->running;
     if (p != NULL) {
         static const char *const phases[] = {
-            [PHASE_ARP] = "arp", [PHASE_PORTS] = "scan", [PHASE_LISTENING] = "listening"};
+            [PHASE_NEIGHBOURS] = "neighbours", [PHASE_DISCOVERY] = "ping",
+                                             [PHASE_PORTS] = "scan", [PHASE_LISTENING] = "listening"};
         struct counters *c = &p->counters;
         out->phase = phases[atomic_load(&s->phase)];
         out->planned = p->shard.end - p->shard.first;
         uint64_t offered = atomic_load_explicit(&p->ledger.offered, memory_order_relaxed);
         out->unsent = out->planned - offered;
-        out->answered = counted(&c->answered_unknown_try) + counted(&c->settled_closed);
+        out->answered = counted(&c->answered_unknown_try) + counted(&c->answered_parked) +
+                        counted(&c->settled_closed) + counted(&c->settled_up);
         for (unsigned i = 0; i < SUMMARY_TRIES_MAX; i++) {
             out->answered += counted(&c->answered_at_try[i]);
             out->sent += counted(&c->sent_at_try[i]);
         }
-        out->given_up = counted(&c->silent) + counted(&c->settled_down) + counted(&c->settled_unreachable);
+        out->given_up = counted(&c->undecided) + counted(&c->settled_down) + counted(&c->settled_unreachable);
+        for (unsigned i = 0; i < STATE_COUNT; i++)
+            out->given_up += counted(&c->silent[i]);
         uint64_t done = out->answered + out->given_up;
         out->in_flight = offered > done ? offered - done : 0;
         out->received = counted(&c->received);

@@ -25,10 +25,11 @@ static socklen_t sockaddr_fill(union sockaddr_any *s, addr_t a, uint16_t port, u
         return sizeof s->v4;
     }
     s->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    store_be64(s->v6.sin6_addr.s6_addr, (uint64_t)(a >> 64));
-    store_be64(s->v6.sin6_addr.s6_addr + 8, (uint64_t)a);
-    if (IN6_IS_ADDR_LINKLOCAL(&s->v6.sin6_addr))
-        s->v6.sin6_scope_id = scope;
+    addr_t bare = addr_with_zone(a, 0);
+    store_be64(s->v6.sin6_addr.s6_addr, (uint64_t)(bare >> 64));
+    store_be64(s->v6.sin6_addr.s6_addr + 8, (uint64_t)bare);
+    if (addr_is_link_local(a))
+        s->v6.sin6_scope_id = addr_zone(a) ? addr_zone(a) : scope;
     return sizeof s->v6;
 }
 
@@ -36,7 +37,7 @@ static addr_t sockaddr_addr(const union sockaddr_any *s) {
     if (s->any.sa_family == AF_INET)
         return addr_from_v4(ntohl(s->v4.sin_addr.s_addr));
     const uint8_t *p = s->v6.sin6_addr.s6_addr;
-    return (addr_t)load_be64(p) << 64 | load_be64(p + 8);
+    return addr_with_zone((addr_t)load_be64(p) << 64 | load_be64(p + 8), s->v6.sin6_scope_id & 0xffff);
 }
 
 static int set_int(int fd, int level, int name, int value) {
@@ -57,14 +58,15 @@ static int socket_configure(const struct scan_config *config, unsigned scope, in
     if (config->ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, config->ifname,
                                      (socklen_t)strlen(config->ifname)) < 0)
         return -errno;
-    if (!config->source_v4 && !config->source_port)
+    addr_t source = v4 ? config->source_v4 : config->source_v6;
+    if (!source && !config->source_port)
         return 0;
     /* Several connections share -g's port, each with another far end; without -g, connect(2) picks the port. */
     if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 || set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) < 0)
         return -errno;
     union sockaddr_any from;
     addr_t any = v4 ? addr_from_v4(0) : 0;
-    socklen_t n = sockaddr_fill(&from, config->source_v4 ? config->source_v4 : any, config->source_port, scope);
+    socklen_t n = sockaddr_fill(&from, source ? source : any, config->source_port, scope);
     return bind(fd, &from.any, n) < 0 ? -errno : 0;
 }
 
@@ -116,49 +118,65 @@ static enum reason icmp_read(int fd, addr_t *sender) {
     return REASON_NONE;
 }
 
-static struct verdict verdict_of(int error) {
+/* Without an ICMP message: what the errno alone tells. */
+static bool read_errno(int error, struct dialled *out) {
+    *out = (struct dialled){.outcome = OUTCOME_ICMP_ERROR};
     switch (error) {
     case 0:
     case ECONNRESET: /* it stood, and then it was reset: in SYN-SENT a RST is ECONNREFUSED */
     case EPIPE:
-        return (struct verdict){STATE_OPEN, REASON_CONN_ACCEPT};
+        out->outcome = OUTCOME_SYN_ACK;
+        return true;
     case ECONNREFUSED:
-        return (struct verdict){STATE_CLOSED, REASON_CONN_REFUSED};
+        out->outcome = OUTCOME_RESET;
+        return true;
     case EHOSTUNREACH:
     case EHOSTDOWN:
-        return (struct verdict){STATE_FILTERED, REASON_HOST_UNREACH};
+        out->reason = REASON_HOST_UNREACH;
+        return true;
     case ENETUNREACH:
     case ENETDOWN:
     case ENONET:
-        return (struct verdict){STATE_FILTERED, REASON_NET_UNREACH};
+        out->reason = REASON_NET_UNREACH;
+        return true;
     case ENOPROTOOPT:
-        return (struct verdict){STATE_FILTERED, REASON_PROTO_UNREACH};
+        out->reason = REASON_PROTO_UNREACH;
+        return true;
     case EACCES:
     case EPERM:
-        return (struct verdict){STATE_FILTERED, REASON_ADMIN_PROHIBITED};
+        out->reason = REASON_ADMIN_PROHIBITED;
+        return true;
     default:
-        return (struct verdict){STATE_UNKNOWN, REASON_NONE};
+        return false;
     }
 }
 
-struct verdict dial_verdict(int fd, int error, addr_t target, addr_t *reporter) {
+bool dial_outcome(int fd, int error, addr_t target, struct dialled *out) {
     addr_t sender = target;
     enum reason icmp = error ? icmp_read(fd, &sender) : REASON_NONE;
     if (icmp == REASON_NONE)
-        return verdict_of(error);
-    *reporter = sender != target ? sender : 0;
-    return (struct verdict){STATE_FILTERED, icmp};
+        return read_errno(error, out);
+    *out = (struct dialled){.outcome = OUTCOME_ICMP_ERROR, .reason = icmp, .reporter = sender};
+    if (sender != target)
+        return true;
+    out->reporter = 0;
+    out->outcome = icmp == REASON_PORT_UNREACH    ? OUTCOME_PORT_UNREACH
+                   : icmp == REASON_PROTO_UNREACH ? OUTCOME_PROTO_UNREACH
+                                                  : OUTCOME_TARGET_ERROR;
+    return true;
 }
 
 bool dial_left(int error) {
-    return error == EINPROGRESS || error == EHOSTUNREACH || verdict_of(error).state == STATE_OPEN ||
-           verdict_of(error).state == STATE_CLOSED;
+    struct dialled d;
+    if (error == EINPROGRESS || error == EHOSTUNREACH)
+        return true;
+    return read_errno(error, &d) && (d.outcome == OUTCOME_SYN_ACK || d.outcome == OUTCOME_RESET);
 }
 
-int dial(const struct scan_config *config, unsigned scope, const struct endpoint *to, int *fd) {
+int dial(const struct scan_config *config, unsigned scope, addr_t to, uint16_t port, int *fd) {
     union sockaddr_any there;
-    socklen_t n = sockaddr_fill(&there, to->addr, to->slot.port, scope);
-    int r = socket_open(config, scope, addr_is_v4(to->addr));
+    socklen_t n = sockaddr_fill(&there, to, port, scope);
+    int r = socket_open(config, scope, addr_is_v4(to));
     if (r < 0)
         return r;
     *fd = r;
@@ -173,17 +191,32 @@ uint16_t dial_port_at(int fd, addr_t own) {
     return ntohs(here.any.sa_family == AF_INET ? here.v4.sin_port : here.v6.sin6_port);
 }
 
-int dial_check(const struct scan_config *config, unsigned *scope, struct error *e) {
+/* Can a socket of that family be had as the user wants it? Want of descriptors, or of the family, shows later. */
+static int check_family(const struct scan_config *config, unsigned scope, bool v4, struct error *e) {
     char text[ADDR_STRLEN];
+    addr_t source = v4 ? config->source_v4 : config->source_v6;
+    int fd = socket_open(config, scope, v4);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || fd == -EMFILE || fd == -ENFILE || fd == -EAFNOSUPPORT)
+        return 0;
+    return error_set(e, fd, "cannot connect from %s%s%s, port %u: %s",
+                     source ? addr_format(source, text) : "this machine", config->ifname ? " on " : "",
+                     config->ifname ? config->ifname : "", config->source_port, strerror(-fd));
+}
+
+int dial_check(const struct scan_config *config, unsigned *scope, struct error *e) {
+    size_t n;
+    const struct addr_range *ranges = plan_ranges(config->plan, &n);
+    addr_t v4_first = addr_from_v4(0), v4_last = addr_from_v4(UINT32_MAX);
+    bool v4 = false, v6 = false;
+    for (size_t i = 0; i < n; i++) {
+        v4 |= ranges[i].lo <= v4_last && ranges[i].hi >= v4_first;
+        v6 |= ranges[i].lo < v4_first || ranges[i].hi > v4_last;
+    }
     *scope = config->ifname ? if_nametoindex(config->ifname) : 0;
     if (config->ifname && !*scope)
         return error_set(e, -ENODEV, "-e %s: there is no such interface", config->ifname);
-    int fd = socket_open(config, *scope, config->source_v4 == 0 || addr_is_v4(config->source_v4));
-    if (fd >= 0)
-        close(fd);
-    if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)
-        return 0;
-    return error_set(e, fd, "cannot connect from %s%s%s, port %u: %s",
-                     config->source_v4 ? addr_format(config->source_v4, text) : "this machine", config->ifname ? " on " : "",
-                     config->ifname ? config->ifname : "", config->source_port, strerror(-fd));
+    int r = v4 ? check_family(config, *scope, true, e) : 0;
+    return r == 0 && v6 ? check_family(config, *scope, false, e) : r;
 }

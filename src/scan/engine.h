@@ -10,6 +10,7 @@
 #include "probe/reply.h"
 #include "scan/ledger.h"
 #include "scan/pace.h"
+#include "scan/park.h"
 #include "scan/path.h"
 #include "scan/rtt.h"
 #include "scan/scan.h"
@@ -24,15 +25,17 @@
 /* Counters of one pass. Each is written by one thread and read by any, so they are relaxed atomics. */
 struct counters {
     _Atomic uint64_t sent_at_try[SUMMARY_TRIES_MAX];
-    _Atomic uint64_t settled_closed, settled_down, settled_unreachable; /* positions that needed no probe */
-    _Atomic uint64_t silent;                                            /* retired without an answer */
+    _Atomic uint64_t settled_closed, settled_down, settled_up, settled_unreachable; /* positions without a probe */
+    _Atomic uint64_t silent[STATE_COUNT]; /* given up without an answer, by what that means */
+    _Atomic uint64_t undecided;           /* parked, and the time was over */
     _Atomic uint64_t sink_waits_ns, window_waits_ns;
     _Atomic uint64_t batch; /* largest number of frames of one send call */
     /* the receiver's */
     _Atomic uint64_t first_by_state[STATE_COUNT]; /* endpoints by their present state */
     _Atomic uint64_t answered_at_try[SUMMARY_TRIES_MAX];
-    _Atomic uint64_t answered_unknown_try;
-    _Atomic uint64_t received, duplicates, late, late_open, revised, resets;
+    _Atomic uint64_t answered_unknown_try, answered_parked;
+    _Atomic uint64_t received, duplicates, late, revised, resets;
+    _Atomic uint64_t late_found[STATE_COUNT]; /* open or up after its silence was final, by what that silence meant */
     _Atomic uint64_t drops; /* of all wires, as last read */
     _Atomic uint64_t ignored[IGNORED_COUNT];
 };
@@ -51,15 +54,24 @@ struct scan_wire {
     int ifindex;
     enum link_type link;
     bool loopback;
+    uint8_t mac[MAC_LEN];         /* what our frames come from */
+    addr_t borrowed[2];           /* sources (v4, v6) that are ours for this scan only: we answer for them; or 0 */
     struct wire *transmit, *receive;
+};
+
+enum pass_kind {
+    PASS_NEIGHBOURS, /* ARP and neighbour discovery: link addresses of gateways and on-link targets */
+    PASS_DISCOVERY,  /* pings: which addresses the ports pass is about */
+    PASS_PORTS,      /* what the user asked for; also where that is pings */
 };
 
 /* One walk over one plan with one ledger. */
 struct pass {
     struct scan *scan;
+    enum pass_kind kind;
     const struct plan *plan;
     const struct path_map *paths;
-    enum technique_id technique;
+    uint32_t techniques; /* of the plan's slots: bit 1 << technique */
     struct order order;
     struct shard shard;
     struct ledger ledger;
@@ -67,7 +79,8 @@ struct pass {
     uint64_t started_ns; /* monotonic */
     struct counters counters;
     uint64_t timeout_max_ns;
-    struct neighbours *learned; /* ARP passes: where the answers go */
+    struct array up[2];         /* addr_t: addresses that answered, of the receiver and of the transmitter; discovery */
+    struct lot *lot;            /* parked hosts; NULL where no technique of the plan can need it */
     _Atomic uint64_t silence_listed; /* chunks whose silence has been handed to the report */
     /* What is said once to the other thread. */
     _Atomic int sent_all;          /* the transmitter is done and W has passed its last timeout */
@@ -75,13 +88,23 @@ struct pass {
     const char *_Atomic ended;     /* why it ended, when not complete */
 };
 
+/* Addresses to resolve on the links they stand on. */
+struct neighbourhood {
+    struct plan *plan; /* NULL: nothing */
+    struct path_map paths;
+    uint64_t gateways; /* of them, beside the targets */
+};
+
 struct scan {
     struct scan_config config;
     struct probe_config probe;
     struct route_map routes;
-    struct path_map paths, arp_paths;
+    struct path_map paths;
+    struct neighbourhood links, own; /* what has to be resolved first; and borrowed sources, which must be nobody's */
     struct neighbours neighbours;
-    struct plan *arp_plan; /* what has to be resolved first; NULL when nothing has */
+    struct plan *discovery_plan, *alive_plan; /* --alive: all addresses as pings; what is left of the user's plan */
+    uint32_t techniques; /* of all passes but the neighbours': bit 1 << technique */
+    struct wire_protocols protocols; /* that -sO asks for */
     struct claim claim;
     struct scan_wire wires[SCAN_WIRES_MAX];
     unsigned n_wires;
@@ -89,19 +112,27 @@ struct scan {
     struct rtt rtt;
     struct rtt_table timed;
     struct seen seen;
-    uint64_t arp_sent, arp_gateways, gateways_silent;
+    uint64_t gateways_silent;
+    uint64_t neighbour_sent, ping_sent; /* frames of those passes */
     uint64_t started_ns; /* monotonic */
     struct pass *running;          /* under progress_lock */
     _Atomic int phase; /* enum scan_phase */
     pthread_mutex_t progress_lock; /* `running` stays valid while a progress is taken */
 };
 
-enum scan_phase { PHASE_ARP, PHASE_PORTS, PHASE_LISTENING };
+enum scan_phase { PHASE_NEIGHBOURS, PHASE_DISCOVERY, PHASE_PORTS, PHASE_LISTENING };
+
+/* What silence means for one endpoint. */
+static inline struct verdict silence_of(const struct slot *slot) {
+    return techniques[slot->technique].on[OUTCOME_SILENCE];
+}
 
 /* Does the user want silence listed, endpoint by endpoint? */
 static inline bool pass_lists_silence(const struct pass *p) {
-    return p->technique != TECHNIQUE_NEIGHBOUR &&
-           (p->scan->config.show & 1u << techniques[p->technique].on[OUTCOME_SILENCE].state) != 0;
+    for (uint32_t left = p->techniques; left != 0 && p->kind == PASS_PORTS; left &= left - 1)
+        if (p->scan->config.show & 1u << techniques[__builtin_ctz(left)].on[OUTCOME_SILENCE].state)
+            return true;
+    return false;
 }
 
 /* The threads' bodies; arg is a struct pass. */
@@ -109,7 +140,8 @@ void *transmit_run(void *arg);
 void *receive_run(void *arg);
 
 /* pass.c */
-int pass_create(struct scan *s, enum technique_id technique, struct pass **out, struct error *e);
+int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, const struct path_map *paths,
+                struct pass **out, struct error *e);
 int pass_run(struct scan *s, struct pass *p, struct error *e); /* both threads, to the end */
 void pass_free(struct pass *p);
 /* The first failure or reason to end is the one that is told. */
@@ -118,15 +150,19 @@ void pass_end(struct pass *p, const char *why);
 
 /* ways.c */
 int ways_create_paths(struct scan *s, struct error *e); /* a path for each route; notes the wires they need */
-int ways_plan_arp(struct scan *s, struct error *e);     /* what must be resolved first: on-link targets and gateways */
+int ways_plan_neighbours(struct scan *s, struct error *e); /* what must be resolved first: fills s->links and s->own */
+/* -ENOTUNIQ with a line where somebody on the link answered for a source address that we wanted to borrow. */
+int ways_check_own(const struct scan *s, struct error *e);
 /* Gives each gateway's path its MAC. A silent gateway makes its targets unreachable: a note, and -EHOSTUNREACH when no
  * path is left. */
 int ways_resolve_gateways(struct scan *s, struct error *e);
+/* Probes that no path's MTU holds: -EMSGSIZE with a line. */
+int ways_check_mtu(const struct scan *s, struct error *e);
 
 /* account.c */
 void summary_begin(struct summary *sum, const struct scan *s);
 void summary_heard(struct summary *sum, const struct counters *c); /* what came in: of every pass */
-void summary_counters(struct summary *sum, const struct counters *c, enum technique_id technique);
+void summary_counters(struct summary *sum, const struct counters *c);
 void summary_wires(struct summary *sum, const struct scan *s);
 uint64_t scan_transmitted(const struct scan *s); /* frames that the transmit handles have sent so far */
 const char *scan_wire_names(const struct scan *s, char *buf, size_t n); /* "eth0,lo" */

@@ -7,10 +7,11 @@
 
 #include "base/clock.h"
 
-#define ARP_TIMEOUT_MAX_NS UINT64_C(1000000000)
-#define ARP_RETRIES 3u
+#define NEIGHBOUR_TIMEOUT_MAX_NS UINT64_C(1000000000)
+#define NEIGHBOUR_RETRIES 3u
 #define LINGER_NS RTT_TIMEOUT_MIN_NS /* an answered chunk still hears what contradicts its answers */
 #define FLIGHT_SECONDS 15u  /* timeouts of 1 + 2 + 4 + 5 s, and a quarter more */
+#define HOSTS_UP_MAX (1u << 28) /* 4 GB of them */
 #define FLIGHT_MIN (1u << 16)
 #define FLIGHT_UNCAPPED (1u << 24)
 #define PACKET_BITS_MIN (40u * 8) /* the smallest probe on any wire: -B with raw IP */
@@ -34,29 +35,52 @@ static uint64_t flight_of(const struct scan *s) {
     return pps * FLIGHT_SECONDS < FLIGHT_MIN ? FLIGHT_MIN : pps * FLIGHT_SECONDS;
 }
 
-int pass_create(struct scan *s, enum technique_id technique, struct pass **out, struct error *e) {
+/* Can hosts be asked so densely that a limit on their answers hides endpoints, at four tries and one answer a second? */
+static bool lot_wanted(const struct pass *p) {
+    const struct scan_config *c = &p->scan->config;
+    bool concerned = false;
+    for (uint32_t left = p->techniques; left != 0; left &= left - 1)
+        concerned |= lot_concerns((unsigned)__builtin_ctz(left));
+    uint64_t pps = c->bandwidth_bps > 0 ? c->bandwidth_bps / PACKET_BITS_MIN : c->rate_milli_pps / 1000;
+    return concerned && (pps == 0 || plan_addresses(p->plan) < (addr_t)pps * 4);
+}
+
+static int pass_init(struct pass *p, struct error *e) {
+    const struct scan_config *c = &p->scan->config;
+    bool ports = p->kind == PASS_PORTS, links = p->kind == PASS_NEIGHBOURS;
+    p->techniques = plan_techniques(p->plan);
+    p->timeout_max_ns = links ? NEIGHBOUR_TIMEOUT_MAX_NS : RTT_TIMEOUT_MAX_NS;
+    if (c->timeout_ns > p->timeout_max_ns) /* the user knows of a longer way */
+        p->timeout_max_ns = c->timeout_ns;
+    for (unsigned i = 0; i < 2; i++)
+        p->up[i] = ARRAY_INIT(addr_t, HOSTS_UP_MAX);
+    uint64_t total = plan_size(p->plan);
+    order_init(&p->order, total, c->seed);
+    /* Every shard needs the neighbours of all its targets, and those are spread over the whole link. What discovery has
+     * found is of this shard alone. */
+    bool whole = links || (ports && c->discover);
+    p->shard = whole ? shard_of(total, 1, 1) : shard_of(total, c->shard, c->shards);
+    if (ports && c->sample > 0 && p->shard.end - p->shard.first > c->sample)
+        p->shard.end = p->shard.first + c->sample;
+    if (ports && lot_wanted(p) && (p->lot = lot_new(p->plan, c->host_timeout_ns)) == NULL)
+        return error_set(e, -ENOMEM, "no memory for hosts that limit their answers");
+    return ledger_init(&p->ledger, p->shard.first, p->shard.end, links ? NEIGHBOUR_RETRIES : c->retries,
+                       flight_of(p->scan), links ? 0 : LINGER_NS, e);
+}
+
+int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, const struct path_map *paths,
+                struct pass **out, struct error *e) {
     struct pass *p = calloc(1, sizeof *p);
     if (p == NULL)
         return error_set(e, -ENOMEM, "no memory for a pass");
-    bool arp = technique == TECHNIQUE_NEIGHBOUR;
     p->scan = s;
-    p->technique = technique;
-    p->plan = arp ? s->arp_plan : s->config.plan;
-    p->paths = arp ? &s->arp_paths : &s->paths;
-    p->learned = &s->neighbours;
-    p->timeout_max_ns = arp ? ARP_TIMEOUT_MAX_NS : RTT_TIMEOUT_MAX_NS;
-    if (s->config.timeout_ns > p->timeout_max_ns) /* the user knows of a longer way */
-        p->timeout_max_ns = s->config.timeout_ns;
-    uint64_t total = plan_size(p->plan);
-    order_init(&p->order, total, s->config.seed);
-    /* Every shard needs the neighbours of all its targets, and those are spread over the whole link. */
-    p->shard = arp ? shard_of(total, 1, 1) : shard_of(total, s->config.shard, s->config.shards);
-    if (!arp && s->config.sample > 0 && p->shard.end - p->shard.first > s->config.sample)
-        p->shard.end = p->shard.first + s->config.sample;
-    unsigned retries = arp ? ARP_RETRIES : s->config.retries;
-    int err = ledger_init(&p->ledger, p->shard.first, p->shard.end, retries, flight_of(s), arp ? 0 : LINGER_NS, e);
+    p->kind = kind;
+    p->plan = plan;
+    p->paths = paths;
+    p->ledger = LEDGER_INIT;
+    int err = pass_init(p, e);
     if (err < 0) {
-        free(p);
+        pass_free(p);
         return err;
     }
     *out = p;
@@ -65,6 +89,9 @@ int pass_create(struct scan *s, enum technique_id technique, struct pass **out, 
 
 void pass_free(struct pass *p) {
     ledger_deinit(&p->ledger);
+    lot_free(p->lot);
+    for (unsigned i = 0; i < 2; i++)
+        array_deinit(&p->up[i]);
     free(p);
 }
 
@@ -90,7 +117,9 @@ static int threads_run(struct pass *p, struct error *e) {
 }
 
 int pass_run(struct scan *s, struct pass *p, struct error *e) {
-    atomic_store(&s->phase, p->technique == TECHNIQUE_NEIGHBOUR ? PHASE_ARP : PHASE_PORTS);
+    static const enum scan_phase phases[] = {
+        [PASS_NEIGHBOURS] = PHASE_NEIGHBOURS, [PASS_DISCOVERY] = PHASE_DISCOVERY, [PASS_PORTS] = PHASE_PORTS};
+    atomic_store(&s->phase, phases[p->kind]);
     p->started_ns = clock_mono_ns();
     running_set(s, p);
     int err = threads_run(p, e);

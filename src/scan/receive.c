@@ -6,17 +6,23 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "probe/packet.h"
 
 #define WAIT_NS UINT64_C(2000000) /* longest sleep: how stale the watermark may get while nothing arrives */
 #define DROPS_EVERY_NS UINT64_C(200000000)
 #define SILENCE_NAP_NS UINT64_C(50000)
 #define OUTBOX_MAX 128u
 
-/* What this thread sends by itself: resets, and SYN-ACKs to bare SYNs. */
+/* What this thread sends by itself. */
+enum answer_kind {
+    ANSWER_RESET,     /* to a SYN-ACK */
+    ANSWER_SYN_ACK,   /* to a bare SYN */
+    ANSWER_NEIGHBOUR, /* to who asks for a source address that we have borrowed */
+};
 struct outbox {
     struct frame frames[OUTBOX_MAX];
-    uint8_t bytes[OUTBOX_MAX][PROBE_FRAME_MAX];
-    bool is_reset[OUTBOX_MAX];
+    uint8_t bytes[OUTBOX_MAX][PROBE_ANSWER_MAX];
+    enum answer_kind kinds[OUTBOX_MAX];
     unsigned n;
 };
 
@@ -47,12 +53,12 @@ static void outbox_send(struct receiver *x, unsigned wire) {
             break;
     }
     for (unsigned i = 0; i < done; i++)
-        count(&x->pass->counters.resets, r->is_reset[i]);
+        count(&x->pass->counters.resets, r->kinds[i] == ANSWER_RESET);
     r->n = 0;
 }
 
-/* Puts the RST that answers a SYN-ACK, or the SYN-ACK that answers a bare SYN, into the box of its wire. */
-static void outbox_put(struct receiver *x, unsigned wire, const struct reply *reply, bool is_reset) {
+/* Puts an answer to a received packet into the box of its wire. */
+static void outbox_put(struct receiver *x, unsigned wire, const struct reply *reply, enum answer_kind kind) {
     if (x->boxes[wire].n == OUTBOX_MAX)
         outbox_send(x, wire);
     struct outbox *r = &x->boxes[wire];
@@ -60,9 +66,21 @@ static void outbox_put(struct receiver *x, unsigned wire, const struct reply *re
     enum link_type link = s->wires[wire].link;
     struct frame *f = &r->frames[r->n];
     f->data = r->bytes[r->n];
-    f->len = f->wire_len = (uint32_t)(is_reset ? probe_build_reset(&s->probe, link, reply, f->data)
-                                               : probe_build_syn_ack(&s->probe, link, reply, f->data));
-    r->is_reset[r->n++] = is_reset;
+    size_t len = 0;
+    switch (kind) {
+    case ANSWER_RESET:
+        len = probe_build_reset(&s->probe, link, reply, f->data);
+        break;
+    case ANSWER_SYN_ACK:
+        len = probe_build_syn_ack(&s->probe, link, reply, f->data);
+        break;
+    case ANSWER_NEIGHBOUR:
+        len = probe_build_neighbour_answer(link, reply, s->wires[wire].mac, f->data);
+        break;
+    }
+    f->len = f->wire_len = (uint32_t)len;
+    r->kinds[r->n] = kind;
+    r->n += len > 0;
 }
 
 static void ignore(struct pass *p, enum ignored why) {
@@ -71,7 +89,7 @@ static void ignore(struct pass *p, enum ignored why) {
 
 /* A timed probe's answer is a sample only within its try's timeout: a target repeats its SYN-ACK after 1 and 3 s. */
 static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t arrived_ns) {
-    if (tried < 0 && p->technique != TECHNIQUE_NEIGHBOUR)
+    if (tried < 0 && p->kind != PASS_NEIGHBOURS)
         return 0;
     if (tried < 0)
         tried = 0; /* see is_timed() in transmit.c */
@@ -87,15 +105,16 @@ static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t ar
     return rtt;
 }
 
-/* What the ledger and the seen set make of a valid answer. */
+/* What the ledger, the lot and the seen set make of a valid answer. */
 struct ruling {
     bool news;          /* a finding */
     enum state revises; /* what an earlier record said */
 };
 
-static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark, enum state state) {
-    bool open = state == STATE_OPEN;
-    int fresh = open ? seen_add(&p->scan->seen, index) : 0;
+static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark, const struct answer *a) {
+    static const struct ruling nothing = {.news = false};
+    bool found = verdict_rank(a->verdict.state) == verdict_rank(STATE_OPEN);
+    int fresh = found ? seen_add(&p->scan->seen, index) : 0;
     if (fresh < 0)
         pass_fail(p, fresh);
     switch (mark) {
@@ -107,18 +126,27 @@ static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark,
         if (fresh > 0)
             return (struct ruling){.news = true, .revises = STATE_CLOSED};
         count(&p->counters.duplicates, 1);
-        break;
+        return nothing;
     case LEDGER_LATE:
-        if (fresh > 0) {
-            count(&p->counters.late_open, 1);
-            return (struct ruling){.news = true, .revises = techniques[p->technique].on[OUTCOME_SILENCE].state};
-        }
-        count(open ? &p->counters.duplicates : &p->counters.late, 1);
-        break;
+        if (fresh > 0)
+            return (struct ruling){.news = true, .revises = silence_of(&a->endpoint.slot).state};
+        count(found ? &p->counters.duplicates : &p->counters.late, 1);
+        return nothing;
     case LEDGER_UNSENT:
         break;
     }
-    return (struct ruling){.news = false};
+    return nothing;
+}
+
+/* An answer marks its position; one that waits in the lot, after the ledger has given it up, is answered first by this. */
+static enum ledger_mark mark_of(struct pass *p, const struct answer *a, uint64_t index, uint64_t position,
+                                bool *parked) {
+    enum ledger_mark mark = ledger_mark(&p->ledger, position, a->verdict.state == STATE_FILTERED);
+    if (p->lot == NULL || !lot_concerns(a->endpoint.slot.technique))
+        return mark;
+    bool limited = a->verdict.state == STATE_CLOSED;
+    *parked = lot_answered(p->lot, a->endpoint.addr, index, limited, clock_mono_ns()) && mark == LEDGER_LATE;
+    return *parked ? LEDGER_FIRST : mark;
 }
 
 static void finding_push(struct pass *p, const struct answer *a, const struct reply *r, uint64_t arrived_ns,
@@ -155,41 +183,45 @@ static void finding_push(struct pass *p, const struct answer *a, const struct re
 }
 
 /* A late answer revises silence that the transmitter may only be about to tell: that goes first. */
-static void silence_wait(struct pass *p, uint64_t position) {
+static void silence_wait(struct pass *p, uint64_t index, uint64_t position) {
     uint64_t chunk = (position - p->ledger.first) / CHUNK_PROBES;
     while (atomic_load_explicit(&p->silence_listed, memory_order_acquire) <= chunk &&
            atomic_load_explicit(&p->failed, memory_order_relaxed) == 0 && report_failed(p->scan->config.report) == 0 &&
            atomic_load_explicit(p->scan->config.stop, memory_order_relaxed) < 2)
         clock_sleep_until(clock_mono_ns() + SILENCE_NAP_NS);
+    if (p->lot != NULL)
+        lot_await(p->lot, index);
 }
 
-static void answered(struct pass *p, const struct answer *a, enum ledger_mark mark, enum state revises) {
+static void answered(struct pass *p, const struct answer *a, enum ledger_mark mark, bool parked, enum state revises) {
     struct counters *c = &p->counters;
     count(&c->first_by_state[a->verdict.state], 1);
     if (mark == LEDGER_FIRST) {
-        if (a->tried < 0)
+        if (parked)
+            count(&c->answered_parked, 1);
+        else if (a->tried < 0)
             count(&c->answered_unknown_try, 1);
         else
             count(&c->answered_at_try[a->tried], 1);
         return;
     }
     count(&c->revised, 1);
-    if (mark != LEDGER_LATE)
+    if (mark == LEDGER_LATE)
+        count(&c->late_found[revises], 1);
+    else
         count(&c->first_by_state[revises], UINT64_MAX); /* one less */
 }
 
 static void neighbour_learn(struct pass *p, const struct reply *r, const struct answer *a) {
-    int err = neighbours_add(p->learned, a->endpoint.addr, r->source_mac);
+    int err = neighbours_add(&p->scan->neighbours, a->endpoint.addr, r->source_mac);
     if (err < 0)
         pass_fail(p, err);
 }
 
 /* A true answer to a probe that was sent: which, and where it stands in the order. Else the cause for ignoring it. */
-static enum ignored answer_find(const struct pass *p, enum link_type link, const struct frame *f, struct reply *r,
-                                struct answer *a, uint64_t *index, uint64_t *position) {
-    enum ignored why = reply_parse(link, f->data, f->len, f->wire_len, f->flags, r);
-    if (why == IGNORED_NOT)
-        why = reply_judge(&p->scan->probe, r, a);
+static enum ignored answer_find(const struct pass *p, const struct reply *r, struct answer *a, uint64_t *index,
+                                uint64_t *position) {
+    enum ignored why = reply_judge(&p->scan->probe, r, a);
     if (why != IGNORED_NOT)
         return why;
     *index = plan_find(p->plan, &a->endpoint);
@@ -198,40 +230,81 @@ static enum ignored answer_find(const struct pass *p, enum link_type link, const
     *position = order_find(&p->order, *index);
     if (!ledger_was_offered(&p->ledger, *position))
         return IGNORED_UNSENT;
-    if (p->technique == TECHNIQUE_NEIGHBOUR && path_find(p->paths, r->source)->probe.source != r->dest)
-        return IGNORED_WRONG_ADDRESS; /* an announcement, not an answer to us */
+    if (p->kind == PASS_NEIGHBOURS) {
+        addr_t asked_from = path_find(p->paths, r->source)->probe.source;
+        if (!addr_is_unspecified(asked_from) && asked_from != r->dest)
+            return IGNORED_WRONG_ADDRESS; /* an announcement, not an answer to us */
+    }
     return IGNORED_NOT;
+}
+
+/* Somebody on the link asks for an address: ours, where we have borrowed one. */
+static bool is_for_borrowed(const struct scan_wire *w, const struct reply *r) {
+    return r->kind == REPLY_ASKED && r->dest != 0 && (r->dest == w->borrowed[0] || r->dest == w->borrowed[1]) &&
+           r->source != r->dest;
+}
+
+/* Does this answer leave a connection half open at the target? A ping asks twice, by SYN and otherwise: its SYN-ACK may
+ * come when the host has answered already. */
+static bool wants_reset(const struct pass *p, const struct reply *r, const struct answer *a, bool news) {
+    bool half_open = r->kind == REPLY_TCP && (r->tcp_flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
+    bool closing = a->verdict.reason == REASON_SYN;
+    return (half_open || closing) && (news || a->endpoint.slot.technique == TECHNIQUE_PING) &&
+           !p->scan->config.no_reset;
+}
+
+static void host_learn(struct pass *p, const struct answer *a) {
+    addr_t *up = a->verdict.state == STATE_UP ? array_add(&p->up[0]) : NULL;
+    if (up != NULL)
+        *up = a->endpoint.addr;
+    else if (a->verdict.state == STATE_UP)
+        pass_fail(p, -ENOMEM);
+}
+
+static void answer_take(struct receiver *x, unsigned wire, const struct frame *f, const struct reply *r,
+                        const struct answer *a, uint64_t index, uint64_t position) {
+    struct pass *p = x->pass;
+    bool parked = false;
+    enum ledger_mark mark = mark_of(p, a, index, position, &parked);
+    struct ruling ruling = rule(p, index, mark, a);
+    if (wants_reset(p, r, a, ruling.news))
+        outbox_put(x, wire, r, ANSWER_RESET);
+    if (!ruling.news)
+        return;
+    uint64_t rtt = rtt_of(p, position, a->tried, f->time_ns);
+    answered(p, a, mark, parked, ruling.revises);
+    if (p->kind == PASS_NEIGHBOURS) {
+        neighbour_learn(p, r, a);
+        return;
+    }
+    if (p->kind == PASS_DISCOVERY)
+        host_learn(p, a);
+    if (mark == LEDGER_LATE && pass_lists_silence(p))
+        silence_wait(p, index, position);
+    finding_push(p, a, r, f->time_ns, rtt, ruling.revises);
 }
 
 static void frame_read(struct receiver *x, unsigned wire, const struct frame *f) {
     struct pass *p = x->pass;
+    const struct scan_wire *w = &p->scan->wires[wire];
     struct reply r;
     struct answer a;
     uint64_t index, position;
-    enum ignored why = answer_find(p, p->scan->wires[wire].link, f, &r, &a, &index, &position);
-    if (why != IGNORED_NOT) {
+    enum ignored why = reply_parse(w->link, f->data, f->len, f->wire_len, f->flags, &r);
+    if (why == IGNORED_NOT) {
+        reply_set_zone(&r, (unsigned)w->ifindex);
+        if (is_for_borrowed(w, &r)) {
+            outbox_put(x, wire, &r, ANSWER_NEIGHBOUR);
+            return;
+        }
+        why = answer_find(p, &r, &a, &index, &position);
+    }
+    if (why != IGNORED_NOT)
         ignore(p, why);
-        return;
-    }
-    if (a.verdict.state == STATE_UNKNOWN) { /* a bare SYN: only the ACK of our SYN-ACK can prove it */
-        outbox_put(x, wire, &r, false);
-        return;
-    }
-    enum ledger_mark mark = ledger_mark(&p->ledger, position, a.verdict.state == STATE_FILTERED);
-    struct ruling ruling = rule(p, index, mark, a.verdict.state);
-    if (!ruling.news)
-        return;
-    uint64_t rtt = rtt_of(p, position, a.tried, f->time_ns);
-    answered(p, &a, mark, ruling.revises);
-    if (p->technique == TECHNIQUE_NEIGHBOUR) {
-        neighbour_learn(p, &r, &a);
-        return;
-    }
-    if (a.verdict.state == STATE_OPEN && !p->scan->config.no_reset)
-        outbox_put(x, wire, &r, true);
-    if (mark == LEDGER_LATE && pass_lists_silence(p))
-        silence_wait(p, position);
-    finding_push(p, &a, &r, f->time_ns, rtt, ruling.revises);
+    else if (a.verdict.state == STATE_UNKNOWN) /* a bare SYN: only the ACK of our SYN-ACK can prove it */
+        outbox_put(x, wire, &r, ANSWER_SYN_ACK);
+    else
+        answer_take(x, wire, f, &r, &a, index, position);
 }
 
 /* One round over all wires. Returns how many frames it read; *drained_ns receives the watermark of this round. */

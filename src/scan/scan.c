@@ -6,10 +6,12 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "probe/packet.h"
+#include "probe/payload.h"
 #include "scan/engine.h"
 
 #define RING_BYTES (16u << 20) /* receive rings together: half a second of 64-byte replies at 250,000 a second */
-#define ARP_TIMEOUT_FIRST_NS UINT64_C(250000000) /* a link's round trip, with a sleeping radio's beacon interval */
+#define NEIGHBOUR_TIMEOUT_FIRST_NS UINT64_C(250000000) /* a link's round trip, with a sleeping radio's beacon interval */
 
 void scan_watch(struct scan *s, enum link_type link, bool sent, const struct frame *frames, unsigned n) {
     if (s->pcap != NULL)
@@ -32,7 +34,8 @@ static int wires_open(struct scan *s, struct error *e) {
             .loopback = w->loopback,
             .link = w->link,
             .receive = true,
-            .filter = {.port_lo = s->claim.first, .port_hi = (uint16_t)(s->claim.first + s->claim.n - 1)},
+            .filter = {.port_lo = s->claim.first, .port_hi = (uint16_t)(s->claim.first + s->claim.n - 1),
+                       .protocols = &s->protocols},
             .ring_bytes = RING_BYTES / s->n_wires,
         };
         int err = s->config.wire_ops->open(&config, &w->receive, e);
@@ -65,28 +68,128 @@ static void rate_choose(struct scan *s) {
         s->config.rate_milli_pps = 0;
 }
 
-static int scan_prepare(struct scan *s, struct error *e) {
+/* ---- what the techniques need of the machine ---- */
+
+static bool protocols_any(const struct wire_protocols *set) {
+    return (set->bits[0] | set->bits[1] | set->bits[2] | set->bits[3]) != 0;
+}
+
+static void protocols_add(struct wire_protocols *set, unsigned proto) {
+    set->bits[proto / 64] |= UINT64_C(1) << proto % 64;
+}
+
+static int protocol_note(void *ctx, const struct slot *slot) {
+    if (slot->technique == TECHNIQUE_PROTOCOL)
+        protocols_add(ctx, slot->port);
+    return 0;
+}
+
+static bool uses(const struct scan *s, enum technique_id t) {
+    return s->techniques >> t & 1;
+}
+
+static bool pings_with(const struct scan *s, enum ping_kind kind) {
+    for (unsigned i = 0; i < s->config.n_ping && uses(s, TECHNIQUE_PING); i++)
+        if (s->config.ping[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* Which protocols' packets may come to our ports. */
+static bool ports_carry(const struct scan *s, uint8_t proto) {
+    static const struct { uint8_t proto; enum ping_kind kinds[2]; } pings[] = {
+        {PROTO_TCP, {PING_SYN, PING_ACK}}, {PROTO_UDP, {PING_UDP, PING_UDP}}, {PROTO_SCTP, {PING_SCTP, PING_SCTP}}};
+    for (unsigned t = 0; t < TECHNIQUE_COUNT; t++)
+        if (uses(s, (enum technique_id)t) && techniques[t].ip_proto == proto)
+            return true;
+    for (unsigned i = 0; i < sizeof pings / sizeof *pings; i++)
+        if (pings[i].proto == proto && (pings_with(s, pings[i].kinds[0]) || pings_with(s, pings[i].kinds[1])))
+            return true;
+    return uses(s, TECHNIQUE_PROTOCOL);
+}
+
+static int slot_is_wandering(void *ctx, const struct slot *slot) {
+    (void)ctx;
+    return slot->technique == TECHNIQUE_UDP && payload_wanders(slot->port);
+}
+
+/* Gives every technique its source ports, and claims them. */
+static int ports_claim(struct scan *s, struct error *e) {
+    const struct scan_config *c = &s->config;
+    unsigned tries = c->retries + 1, runs = 0;
+    bool wanders = plan_each_slot(c->plan, slot_is_wandering, NULL) != 0;
+    for (unsigned t = 0; t < TECHNIQUE_COUNT; t++)
+        runs += uses(s, (enum technique_id)t);
+    struct wire_protocols claimed = {.bits = {0}};
+    (void)plan_each_slot(c->plan, protocol_note, &s->protocols);
+    claimed = s->protocols;
+    if (ports_carry(s, PROTO_SCTP)) /* this process has no SCTP sockets that would hold a port */
+        protocols_add(&claimed, PROTO_SCTP);
+    struct claim_wish wish = {
+        .n = c->source_port != 0 ? 1 : (runs + wanders) * tries,
+        .first = c->source_port,
+        .seed = c->seed,
+        .tcp = ports_carry(s, PROTO_TCP),
+        .udp = ports_carry(s, PROTO_UDP),
+        .protocols = protocols_any(&claimed) ? &claimed : NULL,
+    };
+    int err = claim_create(&wish, &s->claim, e);
+    if (err < 0)
+        return err;
+    unsigned next = s->claim.first, step = c->source_port != 0 ? 0 : tries;
+    for (unsigned t = 0; t < TECHNIQUE_COUNT; t++)
+        if (uses(s, (enum technique_id)t)) {
+            s->probe.first_port[t] = (uint16_t)next;
+            next += step;
+        }
+    if (wanders && c->source_port == 0) /* from a port that all share, such an answer would name any service */
+        s->probe.wandering_port = (uint16_t)next;
+    return 0;
+}
+
+static int probes_prepare(struct scan *s, struct error *e) {
     const struct scan_config *c = &s->config;
     int err = random_bytes(&s->probe.key, sizeof s->probe.key);
     if (err < 0)
         return error_set(e, err, "no random key from the kernel");
+    s->probe.tries = c->source_port != 0 ? 1 : (uint8_t)(c->retries + 1);
+    s->probe.port_fixed = c->source_port != 0;
+    s->probe.ttl = c->ttl;
+    s->probe.flags_given = c->flags_given;
+    s->probe.flags = c->flags;
+    s->probe.amplifiers = c->amplifiers;
+    memcpy(s->probe.ping, c->ping, sizeof s->probe.ping);
+    s->probe.n_ping = c->n_ping;
+    return ports_claim(s, e);
+}
+
+/* --alive: every address of the plan, as a ping. */
+static int discovery_plan(struct scan *s, struct error *e) {
+    size_t n;
+    const struct addr_range *ranges = plan_ranges(s->config.plan, &n);
+    struct target *targets = calloc(n, sizeof *targets);
+    if (targets == NULL)
+        return error_set(e, -ENOMEM, "no memory for %zu targets", n);
+    for (size_t i = 0; i < n; i++)
+        targets[i] = (struct target){.range = ranges[i], .port = -1};
+    struct slot slot = {.technique = TECHNIQUE_PING};
+    struct plan_input in = {.targets = targets, .n_targets = n, .slots = &slot, .n_slots = 1, .keep_special = true};
+    int err = plan_create(&in, &s->discovery_plan, e);
+    free(targets);
+    return err;
+}
+
+static int scan_prepare(struct scan *s, struct error *e) {
+    const struct scan_config *c = &s->config;
     size_t n;
     const struct addr_range *ranges = plan_ranges(c->plan, &n);
     struct route_options options = {.ifname = c->ifname, .source_v4 = c->source_v4, .source_v6 = c->source_v6};
-    if ((err = route_resolve(ranges, n, &options, &s->routes, e)) < 0 || (err = ways_create_paths(s, e)) < 0 ||
-        (err = ways_plan_arp(s, e)) < 0)
-        return err;
-    unsigned tries = c->retries + 1;
-    struct claim_wish wish = {.n = c->source_port != 0 ? 1 : tries, .first = c->source_port, .seed = c->seed,
-                              .tcp = true};
-    err = claim_create(&wish, &s->claim, e);
-    if (err < 0)
-        return err;
-    s->probe.first_port[TECHNIQUE_SYN] = s->claim.first;
-    s->probe.tries = c->source_port != 0 ? 1 : (uint8_t)tries;
-    s->probe.port_fixed = c->source_port != 0;
-    s->probe.ttl = c->ttl;
-    if ((err = wires_open(s, e)) < 0 || (err = pcap_open(s, e)) < 0)
+    s->techniques = plan_techniques(c->plan) | (c->discover ? 1u << TECHNIQUE_PING : 0);
+    int err = c->discover ? discovery_plan(s, e) : 0;
+    if (err < 0 || (err = route_resolve(ranges, n, &options, &s->routes, e)) < 0 ||
+        (err = ways_create_paths(s, e)) < 0 || (err = ways_plan_neighbours(s, e)) < 0 ||
+        (err = probes_prepare(s, e)) < 0 || (err = ways_check_mtu(s, e)) < 0 || (err = wires_open(s, e)) < 0 ||
+        (err = pcap_open(s, e)) < 0)
         return err;
     rate_choose(s);
     return 0;
@@ -125,9 +228,13 @@ void scan_free(struct scan *s) {
     if (s->pcap != NULL)
         pcapfile_close(s->pcap);
     claim_deinit(&s->claim);
-    plan_free(s->arp_plan);
+    plan_free(s->links.plan);
+    plan_free(s->own.plan);
+    plan_free(s->discovery_plan);
+    plan_free(s->alive_plan);
     path_map_deinit(&s->paths);
-    path_map_deinit(&s->arp_paths);
+    path_map_deinit(&s->links.paths);
+    path_map_deinit(&s->own.paths);
     neighbours_deinit(&s->neighbours);
     route_map_deinit(&s->routes);
     seen_deinit(&s->seen);
@@ -135,46 +242,116 @@ void scan_free(struct scan *s) {
     free(s);
 }
 
-/* Learns the link addresses of gateways and on-link targets, with our own frames. Returns 1 when the scan was told to
- * end meanwhile. */
-static int neighbours_resolve(struct scan *s, struct summary *sum, struct error *e) {
-    if (s->arp_plan == NULL)
+/* ---- the passes ---- */
+
+/* Runs a pass whose answers serve the next one. Returns 1 when the scan was told to end meanwhile. */
+static int pass_prepare(struct scan *s, struct pass *p, struct summary *sum, struct error *e) {
+    int err = pass_run(s, p, e);
+    summary_heard(sum, &p->counters);
+    sum->resets_sent += counted(&p->counters.resets);
+    sum->ended = atomic_load(&p->ended);
+    return err == 0 && sum->ended != NULL ? 1 : err;
+}
+
+/* Learns the link addresses of a neighbourhood, with our own frames. */
+static int neighbours_learn(struct scan *s, struct neighbourhood *n, struct summary *sum, struct error *e) {
+    if (n->plan == NULL)
         return 0;
-    rtt_init(&s->rtt, ARP_TIMEOUT_FIRST_NS, false);
+    rtt_init(&s->rtt, NEIGHBOUR_TIMEOUT_FIRST_NS, false);
     struct pass *p;
-    int err = pass_create(s, TECHNIQUE_NEIGHBOUR, &p, e);
+    int err = pass_create(s, PASS_NEIGHBOURS, n->plan, &n->paths, &p, e);
     if (err < 0)
         return err;
-    err = pass_run(s, p, e);
-    summary_heard(sum, &p->counters);
-    sum->ended = atomic_load(&p->ended);
+    err = pass_prepare(s, p, sum, e);
     pass_free(p);
     neighbours_sort(&s->neighbours);
-    s->arp_sent = scan_transmitted(s);
-    if (err < 0 || sum->ended != NULL)
-        return err < 0 ? err : 1;
+    s->neighbour_sent = scan_transmitted(s);
+    return err;
+}
+
+static int neighbours_resolve(struct scan *s, struct summary *sum, struct error *e) {
+    int err = neighbours_learn(s, &s->own, sum, e);
+    if (err == 0)
+        err = ways_check_own(s, e);
+    if (err == 0)
+        err = neighbours_learn(s, &s->links, sum, e);
+    if (err != 0 || s->links.plan == NULL)
+        return err;
     err = ways_resolve_gateways(s, e);
-    sum->hosts_down = plan_size(s->arp_plan) - s->neighbours.list.n - s->gateways_silent;
+    sum->hosts_down = plan_size(s->links.plan) - s->neighbours.list.n - s->gateways_silent;
     return err;
 }
 
 static void timeouts_start(struct scan *s) {
-    bool on_link = s->arp_plan != NULL && s->arp_gateways == 0 && s->rtt.srtt_ns > 0;
+    bool on_link = s->links.plan != NULL && s->links.gateways == 0 && s->rtt.srtt_ns > 0;
     if (s->config.timeout_ns > 0)
         rtt_init(&s->rtt, s->config.timeout_ns, true);
     else if (!on_link) /* where every target is a neighbour, ARP has measured the way already */
         rtt_init(&s->rtt, RTT_TIMEOUT_FIRST_NS, false);
 }
 
-static int ports_run(struct scan *s, struct summary *sum, struct error *e) {
+static int address_compare(const void *a, const void *b) {
+    const addr_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The addresses that both threads found up, ascending and unique, in up[0]. Returns 0 or -ENOMEM. */
+static int hosts_join(struct pass *p) {
+    struct array *up = &p->up[0];
+    for (size_t i = 0; i < p->up[1].n; i++) {
+        addr_t *a = array_add(up);
+        if (a == NULL)
+            return -ENOMEM;
+        *a = ((const addr_t *)p->up[1].items)[i];
+    }
+    addr_t *list = up->items;
+    size_t n = 0;
+    if (up->n > 0)
+        qsort(list, up->n, sizeof *list, address_compare);
+    for (size_t i = 0; i < up->n; i++)
+        if (n == 0 || list[n - 1] != list[i])
+            list[n++] = list[i];
+    up->n = n;
+    return 0;
+}
+
+/* --alive: finds the hosts that answer; the ports pass is about those alone. Returns 1 when there is none, or when the
+ * scan was told to end. */
+static int hosts_discover(struct scan *s, struct summary *sum, struct error *e) {
     struct pass *p;
-    int err = pass_create(s, TECHNIQUE_SYN, &p, e);
+    int err = pass_create(s, PASS_DISCOVERY, s->discovery_plan, &s->paths, &p, e);
     if (err < 0)
         return err;
     timeouts_start(s);
+    err = pass_prepare(s, p, sum, e);
+    s->ping_sent = scan_transmitted(s) - s->neighbour_sent;
+    if (err == 0 && (err = hosts_join(p)) < 0)
+        error_set(e, err, "no memory for the hosts that are up");
+    sum->hosts_up = p->up[0].n;
+    sum->hosts_down = p->shard.end - p->shard.first - sum->hosts_up;
+    if (err == 0 && sum->hosts_up == 0)
+        err = 1;
+    if (err == 0)
+        err = plan_restrict(s->config.plan, p->up[0].items, p->up[0].n, &s->alive_plan, e);
+    pass_free(p);
+    seen_deinit(&s->seen); /* it spoke of that pass's indexes */
+    seen_init(&s->seen);
+    return err;
+}
+
+static int ports_run(struct scan *s, struct summary *sum, struct error *e) {
+    struct pass *p;
+    const struct plan *plan = s->alive_plan != NULL ? s->alive_plan : s->config.plan;
+    int err = pass_create(s, PASS_PORTS, plan, &s->paths, &p, e);
+    if (err < 0)
+        return err;
+    if (s->alive_plan == NULL)
+        timeouts_start(s);
+    sum->planned = p->shard.end - p->shard.first;
     err = pass_run(s, p, e);
     summary_heard(sum, &p->counters);
-    summary_counters(sum, &p->counters, p->technique);
+    summary_counters(sum, &p->counters);
+    sum->hosts_limited = p->lot == NULL ? 0 : lot_limited(p->lot);
     sum->ended = atomic_load(&p->ended);
     pass_free(p);
     return err;
@@ -185,6 +362,8 @@ int scan_run(struct scan *s, struct report *report, struct summary *sum, struct 
     s->started_ns = clock_mono_ns();
     summary_begin(sum, s);
     int err = neighbours_resolve(s, sum, e);
+    if (err == 0 && s->config.discover)
+        err = hosts_discover(s, sum, e);
     if (err == 0)
         err = ports_run(s, sum, e);
     summary_wires(sum, s);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "probe/packet.h"
 
 #define NAP_NS UINT64_C(500000)        /* longest sleep while the watermark may still move */
 #define SLICE_NS UINT64_C(50000000)    /* longest sleep at all: a signal is heard within 50 ms */
@@ -13,19 +14,26 @@
 #define PRESSURE_HIGH 128u             /* of 256: sinks are behind, stop sending */
 #define REFUSAL_NAP_NS UINT64_C(50000) /* the kernel's queue is full: give it 50 us */
 
-/* Frames of one batch for one wire. */
-struct outbox {
-    struct frame frames[SCAN_BATCH_MAX];
-    uint8_t bytes[SCAN_BATCH_MAX][PROBE_FRAME_MAX];
+#define PACKET_USUAL 44u               /* a SYN over IPv4 */
+#define BOX_FRAMES (SCAN_BATCH_MAX + PROBE_PARTS_MAX)
+#define BOX_BYTES 65536u
+#define PROBE_BYTES_MAX (PROBE_PARTS_MAX * PROBE_FRAME_MAX) /* what one probe may need at most */
+
+/* Frames of one batch for one wire; their bytes stand one behind the other. */
+struct box {
+    struct frame frames[BOX_FRAMES];
+    uint8_t bytes[BOX_BYTES];
     unsigned n;
+    size_t used;
 };
 
 struct transmitter {
     struct pass *pass;
-    struct outbox boxes[SCAN_WIRES_MAX];
+    struct box boxes[SCAN_WIRES_MAX];
     unsigned built;        /* frames in all boxes */
+    bool full;             /* a box may have no room for another probe */
     uint64_t bits;         /* their size on the wire */
-    uint64_t cost;         /* units one frame costs: 1, or the wire bits of a probe */
+    uint64_t cost;         /* units one frame is reckoned with: 1, or the wire bits of a small probe */
     unsigned batch;        /* frames a batch should hold */
     uint64_t sample_every; /* one probe in so many is timed ... */
     uint64_t until_sample;
@@ -63,11 +71,16 @@ static const char *reason_to_stop(const struct transmitter *t, uint64_t now_ns) 
 
 static void finding_push(struct transmitter *t, const struct endpoint *ep, struct verdict v) {
     const struct scan_config *c = &scan_of(t)->config;
-    if (t->pass->technique == TECHNIQUE_NEIGHBOUR || (c->show & 1u << v.state) == 0)
+    if (t->pass->kind == PASS_NEIGHBOURS || (c->show & 1u << v.state) == 0)
         return;
     struct finding f = {.addr = ep->addr, .time_ns = clock_real_ns(), .port = ep->slot.port,
                         .technique = ep->slot.technique, .state = (uint8_t)v.state, .reason = (uint8_t)v.reason,
                         .tried = -1};
+    const uint8_t *mac = v.state == STATE_UP ? neighbours_find(&scan_of(t)->neighbours, ep->addr) : NULL;
+    if (mac != NULL) {
+        f.flags = FINDING_HAS_MAC;
+        memcpy(f.mac, mac, MAC_LEN);
+    }
     report_push(c->report, 1, &f);
 }
 
@@ -78,7 +91,7 @@ static bool is_timed(struct transmitter *t, const struct ledger_work *work) {
     }
     /* An ARP answer does not tell its try; a re-probe takes the place of the first try's entry, so that only answers to
      * a first try that was not repeated are samples (Karn's rule). */
-    if (t->pass->technique == TECHNIQUE_NEIGHBOUR && work->tried > 0)
+    if (t->pass->kind == PASS_NEIGHBOURS && work->tried > 0)
         return true;
     if (t->until_sample-- > 0)
         return false;
@@ -86,19 +99,31 @@ static bool is_timed(struct transmitter *t, const struct ledger_work *work) {
     return true;
 }
 
-/* A position that needs no probe. */
-static void settle(struct transmitter *t, const struct ledger_work *work, _Atomic uint64_t *counter) {
-    count(counter, 1);
-    ledger_settle(&t->pass->ledger, work->position);
+/* An address of a discovery pass, or of -sn, is known to be up without a probe. */
+static void address_up(struct transmitter *t, const struct endpoint *ep, enum reason reason) {
+    struct pass *p = t->pass;
+    addr_t *up = p->kind == PASS_DISCOVERY ? array_add(&p->up[1]) : NULL;
+    if (up != NULL)
+        *up = ep->addr;
+    else if (p->kind == PASS_DISCOVERY)
+        pass_fail(p, -ENOMEM);
+    finding_push(t, ep, (struct verdict){STATE_UP, reason});
 }
 
-/* The addresses that the frames of this probe carry: those of the path, or *own where a part is the target's. NULL: the
- * position is settled without a probe. */
-static const struct probe_path *addresses_of(struct transmitter *t, const struct ledger_work *work,
-                                             const struct endpoint *ep, const struct path *path,
-                                             struct probe_path *own) {
+/* Is it one of the ports that this process has claimed, on this machine? */
+static bool is_own_port(const struct scan *s, const struct slot *slot) {
+    uint8_t proto = techniques[slot->technique].ip_proto;
+    return (proto == PROTO_TCP || proto == PROTO_UDP) && slot->port >= s->claim.first &&
+           slot->port - s->claim.first < (int)s->claim.n;
+}
+
+/* The addresses that the frames of a probe carry: those of the path, or *own where a part is the target's. NULL: no probe
+ * is needed, and *settled says why: the counter of such positions. */
+static const struct probe_path *addresses_of(struct transmitter *t, const struct endpoint *ep, const struct path *path,
+                                             struct probe_path *own, _Atomic uint64_t **settled) {
     struct scan *s = scan_of(t);
     struct counters *c = &t->pass->counters;
+    bool ping = ep->slot.technique == TECHNIQUE_PING;
     const uint8_t *mac;
     *own = path->probe;
     switch (path->kind) {
@@ -106,52 +131,92 @@ static const struct probe_path *addresses_of(struct transmitter *t, const struct
         return &path->probe;
     case PATH_NEIGHBOUR:
         mac = neighbours_find(&s->neighbours, ep->addr);
-        if (mac == NULL) {
-            settle(t, work, &c->settled_down);
+        *settled = mac == NULL ? &c->settled_down : &c->settled_up;
+        if (mac != NULL && ping)
+            address_up(t, ep, addr_is_v4(ep->addr) ? REASON_ARP_RESPONSE : REASON_ND_RESPONSE);
+        else if (ping)
+            finding_push(t, ep, (struct verdict){STATE_DOWN, REASON_NO_RESPONSE});
+        if (mac == NULL || ping)
             return NULL;
-        }
         memcpy(own->dest_mac, mac, MAC_LEN);
         return own;
     case PATH_LOCAL:
-        if (ep->slot.port >= s->claim.first && ep->slot.port - s->claim.first < (int)s->claim.n) {
-            settle(t, work, &c->settled_closed);
+        if (ping) {
+            *settled = &c->settled_up;
+            address_up(t, ep, REASON_LOCALHOST);
+            return NULL;
+        }
+        if (is_own_port(s, &ep->slot)) {
+            *settled = &c->settled_closed;
             finding_push(t, ep, (struct verdict){STATE_CLOSED, REASON_OWN_PORT});
             return NULL;
         }
-        own->source = ep->addr;
+        if (own->source == 0)
+            own->source = ep->addr;
         return own;
     case PATH_UNREACHABLE:
         break;
     }
-    settle(t, work, &c->settled_unreachable);
+    *settled = &c->settled_unreachable;
     return NULL;
 }
 
-/* Builds one probe into the box of its wire, unless its position is settled without one. */
+/* Builds one packet of a probe into the box of its wire. False: there is no such packet on this path. */
+static bool packet_build(struct transmitter *t, unsigned wire, const struct probe_path *addresses,
+                         const struct endpoint *ep, unsigned tried, unsigned part) {
+    struct box *box = &t->boxes[wire];
+    struct frame *f = &box->frames[box->n];
+    f->data = box->bytes + box->used;
+    f->len = f->wire_len = (uint32_t)probe_build(&t->pass->scan->probe, addresses, ep, tried, part, f->data);
+    if (f->len == 0)
+        return false;
+    box->n++;
+    box->used += f->len;
+    t->built++;
+    t->bits += probe_wire_bits(addresses->link, f->len);
+    t->full |= box->n >= SCAN_BATCH_MAX || BOX_BYTES - box->used < PROBE_BYTES_MAX;
+    return true;
+}
+
+/* Builds the probe to one position, unless that is settled without one. */
 static void probe_one(struct transmitter *t, const struct ledger_work *work) {
     struct pass *p = t->pass;
     struct endpoint ep = plan_at(p->plan, order_at(&p->order, work->position));
     const struct path *path = path_find(p->paths, ep.addr);
     struct probe_path own;
-    const struct probe_path *addresses = addresses_of(t, work, &ep, path, &own);
-    if (addresses == NULL)
+    _Atomic uint64_t *settled = &p->counters.settled_unreachable; /* where no packet of it can go that way */
+    const struct probe_path *addresses = addresses_of(t, &ep, path, &own, &settled);
+    unsigned built = 0, parts = addresses == NULL ? 0 : probe_parts(&p->scan->probe, &ep);
+    for (unsigned part = 0; part < parts; part++)
+        built += packet_build(t, path->wire, addresses, &ep, work->tried, part);
+    if (built == 0) {
+        count(settled, 1);
+        ledger_settle(&p->ledger, work->position);
         return;
-    struct outbox *box = &t->boxes[path->wire];
-    struct frame *f = &box->frames[box->n];
-    f->data = box->bytes[box->n++];
-    f->len = f->wire_len = (uint32_t)probe_build(&p->scan->probe, addresses, &ep, work->tried, 0, f->data);
-    t->built++;
-    t->bits += probe_wire_bits(addresses->link, f->len);
-    count(&p->counters.sent_at_try[work->tried], 1);
+    }
+    count(&p->counters.sent_at_try[work->tried], built);
     if (is_timed(t, work)) {
         t->samples[t->n_samples].position = work->position;
         t->samples[t->n_samples++].tried = work->tried;
     }
 }
 
+/* A parked endpoint, or a canary: one packet, for the question is only whether the host tells it to be closed; every
+ * packet of the probe was sent when it was not parked yet. */
+static void parked_probe(struct transmitter *t, uint64_t index) {
+    struct pass *p = t->pass;
+    struct endpoint ep = plan_at(p->plan, index);
+    const struct path *path = path_find(p->paths, ep.addr);
+    struct probe_path own;
+    _Atomic uint64_t *settled;
+    const struct probe_path *addresses = addresses_of(t, &ep, path, &own, &settled);
+    if (addresses != NULL && packet_build(t, path->wire, addresses, &ep, p->ledger.retries, 0))
+        count(&p->counters.sent_at_try[p->ledger.retries], 1);
+}
+
 /* Offers a box to its wire until every frame is taken. A second signal gives up. */
 static void box_send(struct transmitter *t, unsigned wire) {
-    struct outbox *box = &t->boxes[wire];
+    struct box *box = &t->boxes[wire];
     struct scan *s = scan_of(t);
     struct wire *w = s->wires[wire].transmit;
     unsigned done = 0;
@@ -170,6 +235,7 @@ static void box_send(struct transmitter *t, unsigned wire) {
     if (box->n > counted(&t->pass->counters.batch))
         atomic_store_explicit(&t->pass->counters.batch, box->n, memory_order_relaxed);
     box->n = 0;
+    box->used = 0;
 }
 
 static void batch_send(struct transmitter *t) {
@@ -188,23 +254,72 @@ static void batch_send(struct transmitter *t) {
     ledger_stamp(&p->ledger, t->built > 0 ? t->last_sent_ns : clock_mono_ns());
     t->built = t->n_samples = 0;
     t->bits = 0;
+    t->full = false;
+}
+
+/* An endpoint that the ledger has given up: parked, or silent. */
+static void give_up(struct transmitter *t, uint64_t position, uint64_t now_ns) {
+    struct pass *p = t->pass;
+    uint64_t index = order_at(&p->order, position);
+    struct endpoint ep = plan_at(p->plan, index);
+    enum lot_fate fate = LOT_FATE_SILENT;
+    if (p->lot != NULL && lot_concerns(ep.slot.technique))
+        fate = lot_take(p->lot, ep.addr, index, now_ns);
+    if (fate == LOT_FATE_SILENT) {
+        struct verdict v = silence_of(&ep.slot);
+        count(&p->counters.silent[v.state], 1);
+        finding_push(t, &ep, v);
+    } else if (fate == LOT_FATE_UNDECIDED) {
+        count(&p->counters.undecided, 1);
+        finding_push(t, &ep, (struct verdict){STATE_UNKNOWN, REASON_RATE_LIMITED});
+    }
 }
 
 static void retire(struct transmitter *t) {
     struct pass *p = t->pass;
-    uint64_t base, silent[CHUNK_WORDS];
-    unsigned n = ledger_retire(&p->ledger, clock_mono_ns(), &base, silent);
-    count(&p->counters.silent, n);
-    if (!pass_lists_silence(p))
+    uint64_t base, silent[CHUNK_WORDS], now = clock_mono_ns();
+    unsigned n = ledger_retire(&p->ledger, now, &base, silent);
+    bool listed = pass_lists_silence(p);
+    if (p->lot == NULL && !listed && (p->techniques & (p->techniques - 1)) == 0) {
+        count(&p->counters.silent[techniques[__builtin_ctz(p->techniques)].on[OUTCOME_SILENCE].state], n);
         return;
-    struct verdict v = techniques[p->technique].on[OUTCOME_SILENCE];
-    for (unsigned bit = 0; bit < CHUNK_PROBES; bit++) {
-        if ((silent[bit / 64] >> bit % 64 & 1) == 0)
-            continue;
-        struct endpoint ep = plan_at(p->plan, order_at(&p->order, base + bit));
-        finding_push(t, &ep, v);
     }
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        for (; silent[w] != 0; silent[w] &= silent[w] - 1)
+            give_up(t, base + w * 64 + (unsigned)__builtin_ctzll(silent[w]), now);
     atomic_store_explicit(&p->silence_listed, p->ledger.cursors[p->ledger.retries + 1].chunk, memory_order_release);
+}
+
+/* A verdict for what was parked. */
+static void parked_decided(struct transmitter *t, uint64_t index, bool silent) {
+    struct endpoint ep = plan_at(t->pass->plan, index);
+    struct verdict v = silent ? silence_of(&ep.slot) : (struct verdict){STATE_UNKNOWN, REASON_RATE_LIMITED};
+    count(silent ? &t->pass->counters.silent[v.state] : &t->pass->counters.undecided, 1);
+    finding_push(t, &ep, v);
+}
+
+/* Sends what the parked hosts are due. Returns when they are due next; UINT64_MAX: nothing is parked. */
+static uint64_t lot_run(struct transmitter *t) {
+    struct pass *p = t->pass;
+    struct lot_work work;
+    while (p->lot != NULL) {
+        uint64_t watermark = atomic_load_explicit(&p->ledger.watermark_ns, memory_order_acquire);
+        uint64_t rto = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed);
+        enum lot_step step = lot_next(p->lot, clock_mono_ns(), watermark, rto, &work);
+        if (step == LOT_IDLE)
+            break;
+        if (step == LOT_WAIT)
+            return work.wake_ns;
+        if (step == LOT_PROBE)
+            parked_probe(t, work.index);
+        else
+            parked_decided(t, work.index, step == LOT_SILENT);
+        if (t->full || (step == LOT_PROBE && work.last))
+            batch_send(t);
+        if (step == LOT_PROBE && work.last)
+            lot_sent(p->lot, t->last_sent_ns);
+    }
+    return UINT64_MAX;
 }
 
 /* Fills and sends one batch of at most `max` frames. Returns false when the pass has nothing more to do. *wake_ns is 0
@@ -218,7 +333,7 @@ static bool batch_run(struct transmitter *t, unsigned max, uint64_t *wake_ns) {
                     t->pass->timeout_max_ns);
     /* Settled positions cost no frame, so they are bounded by a count of their own. */
     while (looked++ < 64 * SCAN_BATCH_MAX) {
-        step = ledger_next(l, t->built < max, &work);
+        step = ledger_next(l, t->built < max && !t->full, &work);
         if (step == LEDGER_RETIRE)
             retire(t);
         else if (step == LEDGER_PROBE)
@@ -263,10 +378,8 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
     *t = (struct transmitter){.pass = p, .cost = 1, .batch = SCAN_BATCH_MAX};
     uint64_t milli_pps = c->rate_milli_pps;
     if (c->bandwidth_bps > 0) {
-        struct probe_path path = {.link = p->scan->wires[0].link, .source = addr_from_v4(0)};
-        struct endpoint ep = {.addr = addr_from_v4(0), .slot = {.technique = (uint8_t)p->technique}};
-        uint8_t frame[PROBE_FRAME_MAX];
-        t->cost = probe_wire_bits(path.link, probe_build(&p->scan->probe, &path, &ep, 0, 0, frame));
+        enum link_type link = p->scan->wires[0].link;
+        t->cost = probe_wire_bits(link, PACKET_USUAL + (link == LINK_ETHERNET ? ETHERNET_HEADER_LEN : 0));
         milli_pps = c->bandwidth_bps * 1000 / t->cost;
         pace_init(&p->pace, c->bandwidth_bps * 1000, clock_mono_ns());
     } else {
@@ -309,16 +422,24 @@ void *transmit_run(void *arg) {
             else
                 paced = 0;
         }
-        if (!batch_run(&t, allowed, &wake))
+        uint64_t parked_wake = lot_run(&t);
+        bool more = batch_run(&t, allowed, &wake);
+        if (!more && (p->lot == NULL || lot_parked(p->lot) == 0))
             break;
-        if (wake != 0)
-            rest(paced, wake);
+        if (!more)
+            nap_until(parked_wake);
+        else if (wake != 0)
+            rest(paced, wake < parked_wake ? wake : parked_wake);
     }
     if (why != NULL) {
         pass_end(p, why);
         listen_for(&t, atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed));
-    } else if (p->technique != TECHNIQUE_NEIGHBOUR && p->scan->config.wait_ns > 0) {
+    } else if (p->kind == PASS_PORTS && p->scan->config.wait_ns > 0) {
         listen_for(&t, p->scan->config.wait_ns);
+    }
+    if (p->lot != NULL) {
+        lot_end(p->lot);
+        (void)lot_run(&t);
     }
     atomic_store_explicit(&p->sent_all, 1, memory_order_release);
     return NULL;

@@ -1,0 +1,460 @@
+#include "scan/park.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "probe/technique.h"
+
+#define TABLE_SIZE (2 * LOT_HOSTS_MAX) /* open addressing, at most half full */
+#define CANARIES 4u
+#define INTERVAL_FIRST_NS UINT64_C(250000000)
+#define INTERVAL_MIN_NS UINT64_C(1000000)
+#define INTERVAL_MAX_NS UINT64_C(4000000000) /* slower than any limit that a host is known to have */
+#define RTO_MAX_NS UINT64_C(1000000000)
+#define LOOKS_PER_RTO 16u  /* how often a group on its way is looked at */
+#define SHORT_GROUPS 3u      /* canaries without an answer that are more than bad luck */
+#define VOID_GROUPS_MAX 32u /* groups in a row without any answer: the host is gone */
+
+/* A host known to answer with errors. The receiver makes it; `parked` is the transmitter's. */
+struct host {
+    _Atomic uint64_t high, low;        /* its address */
+    _Atomic uint32_t canary[CANARIES]; /* slots (from the host's first) that answered with an error, the latest ones */
+    _Atomic uint32_t errors;           /* answers so far; 0: the entry is free */
+    struct parked *_Atomic parked;
+};
+
+enum stage { STAGE_IDLE, STAGE_BUILDING, STAGE_ON_ITS_WAY, STAGE_SETTLING, STAGE_ENDING };
+
+struct parked {
+    const struct host *host;
+    uint64_t first;      /* index of the host's first slot */
+    unsigned n;          /* slots */
+    _Atomic uint64_t *pending; /* a bit a slot: to be decided */
+    uint64_t *once;      /* a bit a slot: silent in one observation */
+    _Atomic uint64_t n_pending;
+    _Atomic uint64_t canary;   /* index of the canary on its way */
+    _Atomic uint64_t canary_ns; /* when its answer was read; 0: not yet */
+    enum stage stage;
+    uint64_t wake_ns;    /* when it is to be looked at: the heap's key */
+    uint64_t deadline_ns; /* UINT64_MAX: none */
+    uint64_t sent_ns, interval_ns;
+    unsigned cursor;     /* the next slot of the round */
+    unsigned wanted;     /* length of the next group */
+    unsigned void_groups;
+    unsigned short_groups; /* groups whose canary stayed unanswered */
+    unsigned at, n_group; /* of the group: handed out, or settled; and all */
+    uint32_t group[LOT_GROUP_MAX];
+};
+
+struct lot {
+    const struct plan *plan;
+    uint64_t timeout_ns;
+    struct host *table;
+    _Atomic unsigned n_hosts;
+    struct parked **heap; /* by wake_ns; [0] is first */
+    struct parked **all;  /* of the scan, to free them */
+    unsigned n_heap, n_all;
+    bool ending;
+    struct parked *building;    /* the group being handed out */
+    _Atomic uint64_t deciding;  /* index + 1 of the verdict that the caller is telling */
+    _Atomic uint64_t n_parked, n_limited;
+};
+
+bool lot_concerns(unsigned technique) {
+    const struct verdict *on = techniques[technique].on;
+    return on[OUTCOME_PORT_UNREACH].state == STATE_CLOSED || on[OUTCOME_PROTO_UNREACH].state == STATE_CLOSED;
+}
+
+struct lot *lot_new(const struct plan *plan, uint64_t timeout_ns) {
+    struct lot *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return NULL;
+    l->plan = plan;
+    l->timeout_ns = timeout_ns;
+    l->table = calloc(TABLE_SIZE, sizeof *l->table);
+    l->heap = calloc(LOT_PARKED_MAX, sizeof(struct parked *));
+    l->all = calloc(LOT_PARKED_MAX, sizeof(struct parked *));
+    if (l->table == NULL || l->heap == NULL || l->all == NULL) {
+        lot_free(l);
+        return NULL;
+    }
+    return l;
+}
+
+static void parked_free(struct parked *p) {
+    if (p == NULL)
+        return;
+    free((void *)p->pending);
+    free(p->once);
+    free(p);
+}
+
+void lot_free(struct lot *l) {
+    if (l == NULL)
+        return;
+    for (unsigned i = 0; i < l->n_all; i++)
+        parked_free(l->all[i]);
+    free(l->all);
+    free(l->heap);
+    free(l->table);
+    free(l);
+}
+
+/* ---- hosts ---- */
+
+/* The entry of an address, or the free one where it belongs. */
+static struct host *host_at(const struct lot *l, addr_t a) {
+    uint64_t high = (uint64_t)(a >> 64), low = (uint64_t)a;
+    uint64_t hash = (high ^ low * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    for (size_t i = hash >> 32 & (TABLE_SIZE - 1);; i = (i + 1) & (TABLE_SIZE - 1)) {
+        struct host *h = &l->table[i];
+        if (atomic_load_explicit(&h->errors, memory_order_acquire) == 0)
+            return h;
+        if (atomic_load_explicit(&h->low, memory_order_relaxed) == low &&
+            atomic_load_explicit(&h->high, memory_order_relaxed) == high)
+            return h;
+    }
+}
+
+static struct host *host_find(const struct lot *l, addr_t a) {
+    struct host *h = host_at(l, a);
+    return atomic_load_explicit(&h->errors, memory_order_acquire) > 0 ? h : NULL;
+}
+
+/* Counts an error that host `a` sent about its slot of that number. */
+static void host_record(struct lot *l, addr_t a, uint32_t slot) {
+    struct host *h = host_at(l, a);
+    uint32_t errors = atomic_load_explicit(&h->errors, memory_order_relaxed);
+    if (errors == 0) {
+        if (atomic_load_explicit(&l->n_hosts, memory_order_relaxed) == LOT_HOSTS_MAX)
+            return;
+        atomic_fetch_add_explicit(&l->n_hosts, 1, memory_order_relaxed);
+        atomic_store_explicit(&h->high, (uint64_t)(a >> 64), memory_order_relaxed);
+        atomic_store_explicit(&h->low, (uint64_t)a, memory_order_relaxed);
+    }
+    atomic_store_explicit(&h->canary[errors % CANARIES], slot, memory_order_relaxed);
+    if (errors != UINT32_MAX)
+        atomic_store_explicit(&h->errors, errors + 1, memory_order_release);
+}
+
+/* A slot that is known to answer, another one each time where several are: so a late answer is not taken for the next
+ * canary's. */
+static uint32_t host_canary(const struct host *h, unsigned nth) {
+    uint32_t errors = atomic_load_explicit(&h->errors, memory_order_acquire);
+    return atomic_load_explicit(&h->canary[nth % (errors < CANARIES ? errors : CANARIES)], memory_order_relaxed);
+}
+
+/* ---- receiver ---- */
+
+static bool bit_take(_Atomic uint64_t *bits, unsigned i) {
+    uint64_t bit = UINT64_C(1) << i % 64;
+    return atomic_fetch_and_explicit(&bits[i / 64], ~bit, memory_order_acq_rel) & bit;
+}
+
+static void pending_less(struct lot *l, struct parked *p) {
+    atomic_fetch_sub_explicit(&p->n_pending, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&l->n_parked, 1, memory_order_relaxed);
+}
+
+bool lot_answered(struct lot *l, addr_t host, uint64_t index, bool limited, uint64_t now_ns) {
+    uint64_t first;
+    unsigned n;
+    if (limited && plan_slots_of(l->plan, host, &first, &n) != NULL)
+        host_record(l, host, (uint32_t)(index - first));
+    struct host *h = host_find(l, host);
+    struct parked *p = h == NULL ? NULL : atomic_load_explicit(&h->parked, memory_order_acquire);
+    if (p == NULL)
+        return false;
+    if (limited && atomic_load_explicit(&p->canary, memory_order_acquire) == index)
+        atomic_store_explicit(&p->canary_ns, now_ns, memory_order_release);
+    if (!bit_take(p->pending, (unsigned)(index - p->first)))
+        return false;
+    pending_less(l, p);
+    return true;
+}
+
+void lot_await(const struct lot *l, uint64_t index) {
+    while (atomic_load_explicit(&l->deciding, memory_order_acquire) == index + 1)
+        clock_sleep_until(clock_mono_ns() + NS_PER_MS / 20);
+}
+
+/* ---- the heap ---- */
+
+static void heap_swap(struct lot *l, unsigned a, unsigned b) {
+    struct parked *p = l->heap[a];
+    l->heap[a] = l->heap[b];
+    l->heap[b] = p;
+}
+
+static void heap_sink(struct lot *l) {
+    for (unsigned i = 0;;) {
+        unsigned least = i, left = 2 * i + 1;
+        for (unsigned child = left; child <= left + 1 && child < l->n_heap; child++)
+            if (l->heap[child]->wake_ns < l->heap[least]->wake_ns)
+                least = child;
+        if (least == i)
+            return;
+        heap_swap(l, i, least);
+        i = least;
+    }
+}
+
+static void heap_push(struct lot *l, struct parked *p) {
+    unsigned i = l->n_heap++;
+    l->heap[i] = p;
+    for (; i > 0 && l->heap[(i - 1) / 2]->wake_ns > l->heap[i]->wake_ns; i = (i - 1) / 2)
+        heap_swap(l, i, (i - 1) / 2);
+}
+
+/* The first of the heap is to be looked at again at that time. */
+static void heap_delay(struct lot *l, uint64_t wake_ns) {
+    l->heap[0]->wake_ns = wake_ns;
+    heap_sink(l);
+}
+
+static void heap_pop(struct lot *l) {
+    l->heap[0] = l->heap[--l->n_heap];
+    heap_sink(l);
+}
+
+/* ---- transmitter ---- */
+
+static struct parked *parked_new(struct lot *l, addr_t a, struct host *h, uint64_t now_ns) {
+    uint64_t first;
+    unsigned n;
+    if (l->n_all == LOT_PARKED_MAX || plan_slots_of(l->plan, a, &first, &n) == NULL)
+        return NULL;
+    struct parked *p = calloc(1, sizeof *p);
+    size_t words = (n + 63) / 64;
+    uint64_t *pending = calloc(words, sizeof *pending), *once = calloc(words, sizeof *once);
+    if (p == NULL || pending == NULL || once == NULL) {
+        free(pending);
+        free(once);
+        free(p);
+        return NULL;
+    }
+    *p = (struct parked){.host = h, .first = first, .n = n, .pending = (_Atomic uint64_t *)pending, .once = once,
+                         .canary = UINT64_MAX, .deadline_ns = UINT64_MAX, .interval_ns = INTERVAL_FIRST_NS,
+                         .wanted = 1, .wake_ns = now_ns};
+    if (l->timeout_ns > 0)
+        p->deadline_ns = now_ns + l->timeout_ns;
+    l->all[l->n_all++] = p;
+    atomic_store_explicit(&h->parked, p, memory_order_release);
+    return p;
+}
+
+enum lot_fate lot_take(struct lot *l, addr_t host, uint64_t index, uint64_t now_ns) {
+    struct host *h = host_find(l, host);
+    if (h == NULL)
+        return LOT_FATE_SILENT;
+    struct parked *p = atomic_load_explicit(&h->parked, memory_order_relaxed);
+    if (l->ending || (p == NULL && (p = parked_new(l, host, h, now_ns)) == NULL))
+        return LOT_FATE_UNDECIDED;
+    if (p->stage == STAGE_ENDING) /* its time is over */
+        return LOT_FATE_UNDECIDED;
+    unsigned slot = (unsigned)(index - p->first);
+    if (atomic_fetch_add_explicit(&p->n_pending, 1, memory_order_relaxed) == 0 && p->stage == STAGE_IDLE) {
+        p->wake_ns = now_ns;
+        heap_push(l, p);
+    }
+    atomic_fetch_add_explicit(&l->n_parked, 1, memory_order_relaxed);
+    atomic_fetch_or_explicit(&p->pending[slot / 64], UINT64_C(1) << slot % 64, memory_order_release);
+    return LOT_FATE_PARKED;
+}
+
+/* The next parked slot from `from` on, round the end; the number of slots when there is none. */
+static unsigned next_pending(const struct parked *p, unsigned from) {
+    for (unsigned seen = 0; seen < p->n;) {
+        unsigned i = from % p->n, b = i % 64;
+        uint64_t rest = atomic_load_explicit(&p->pending[i / 64], memory_order_relaxed) >> b;
+        if (rest != 0)
+            return i + (unsigned)__builtin_ctzll(rest);
+        unsigned step = 64 - b < p->n - i ? 64 - b : p->n - i;
+        from = i + step;
+        seen += step;
+    }
+    return p->n;
+}
+
+/* Chooses the endpoints of a group, in the order of their slots, round and round. False when nothing is parked. */
+static bool group_choose(struct parked *p) {
+    p->n_group = p->at = 0;
+    while (p->n_group < p->wanted) {
+        unsigned slot = next_pending(p, p->cursor);
+        if (slot == p->n || (p->n_group > 0 && slot == p->group[0]))
+            break;
+        p->group[p->n_group++] = slot;
+        p->cursor = slot + 1;
+    }
+    return p->n_group > 0;
+}
+
+static bool is_pending(const struct parked *p, unsigned slot) {
+    return atomic_load_explicit(&p->pending[slot / 64], memory_order_relaxed) >> slot % 64 & 1;
+}
+
+/* Hands the group out, one by one, and the canary behind it. */
+static void group_next(struct lot *l, struct parked *p, struct lot_work *work) {
+    if (p->at < p->n_group) {
+        work->index = p->first + p->group[p->at++];
+        work->last = false;
+        return;
+    }
+    work->index = p->first + host_canary(p->host, p->cursor);
+    work->last = true;
+    atomic_store_explicit(&p->canary_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->canary, work->index, memory_order_release);
+    l->building = p;
+}
+
+void lot_sent(struct lot *l, uint64_t now_ns) {
+    struct parked *p = l->building;
+    p->stage = STAGE_ON_ITS_WAY;
+    p->sent_ns = now_ns;
+    l->building = NULL;
+}
+
+/* Is all in that this group can tell? */
+static bool group_done(const struct parked *p, uint64_t watermark_ns, uint64_t rto_ns) {
+    uint64_t heard = atomic_load_explicit(&p->canary_ns, memory_order_acquire);
+    if (heard > 0) /* what was sent before it has been answered before it, or nearly so */
+        return watermark_ns >= heard + rto_ns / LOOKS_PER_RTO;
+    bool open = false;
+    for (unsigned i = 0; i < p->n_group && !open; i++)
+        open = is_pending(p, p->group[i]);
+    return !open || watermark_ns >= p->sent_ns + rto_ns;
+}
+
+/* What the group has shown of the host's limit: how long the next one is, and when. */
+static void group_learn(struct lot *l, struct parked *p) {
+    unsigned answered = 0;
+    for (unsigned i = 0; i < p->n_group; i++)
+        answered += !is_pending(p, p->group[i]);
+    bool canary = atomic_load_explicit(&p->canary_ns, memory_order_relaxed) > 0;
+    atomic_store_explicit(&p->canary, UINT64_MAX, memory_order_relaxed);
+    p->void_groups = canary || answered > 0 ? 0 : p->void_groups + 1;
+    if (!canary && ++p->short_groups == SHORT_GROUPS)
+        atomic_fetch_add_explicit(&l->n_limited, 1, memory_order_relaxed);
+    if (canary) {
+        p->wanted = p->wanted * 2 < LOT_GROUP_MAX ? p->wanted * 2 : LOT_GROUP_MAX;
+        p->interval_ns -= p->interval_ns / 8;
+    } else if (answered > 0) {
+        p->wanted = answered;
+        p->interval_ns -= p->interval_ns / 16;
+    } else {
+        p->wanted = 1;
+        p->interval_ns += p->interval_ns / 4;
+    }
+    if (p->interval_ns < INTERVAL_MIN_NS)
+        p->interval_ns = INTERVAL_MIN_NS;
+    if (p->interval_ns > INTERVAL_MAX_NS)
+        p->interval_ns = INTERVAL_MAX_NS;
+    p->at = canary ? 0 : p->n_group; /* without the canary's answer, silence says nothing */
+}
+
+/* A verdict for one slot, unless an answer was quicker. */
+static bool decide(struct lot *l, struct parked *p, unsigned slot, struct lot_work *work) {
+    work->index = p->first + slot;
+    atomic_store_explicit(&l->deciding, work->index + 1, memory_order_seq_cst);
+    if (!bit_take(p->pending, slot)) {
+        atomic_store_explicit(&l->deciding, 0, memory_order_release);
+        return false;
+    }
+    pending_less(l, p);
+    return true;
+}
+
+/* The slots of a group that stayed silent before an answered canary: the second time, it is believed. */
+static bool group_settle(struct lot *l, struct parked *p, struct lot_work *work) {
+    while (p->at < p->n_group) {
+        unsigned slot = p->group[p->at++];
+        uint64_t bit = UINT64_C(1) << slot % 64;
+        if (!is_pending(p, slot))
+            continue;
+        if ((p->once[slot / 64] & bit) == 0)
+            p->once[slot / 64] |= bit;
+        else if (decide(l, p, slot, work))
+            return true;
+    }
+    return false;
+}
+
+/* The host's time is over: one slot after the other becomes undecided. */
+static bool give_up(struct lot *l, struct parked *p, struct lot_work *work) {
+    for (unsigned slot; (slot = next_pending(p, 0)) < p->n;)
+        if (decide(l, p, slot, work))
+            return true;
+    return false;
+}
+
+/* One step of the first host of the heap, which is due. False: look at the heap again. */
+static bool host_step(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uint64_t rto_ns, struct lot_work *work,
+                      enum lot_step *step) {
+    struct parked *p = l->heap[0];
+    if (p->stage != STAGE_BUILDING && (l->ending || now_ns >= p->deadline_ns || p->void_groups >= VOID_GROUPS_MAX))
+        p->stage = STAGE_ENDING;
+    switch (p->stage) {
+    case STAGE_IDLE:
+        if (!group_choose(p)) {
+            heap_pop(l);
+            return false;
+        }
+        p->stage = STAGE_BUILDING; /* fall through */
+    case STAGE_BUILDING:
+        group_next(l, p, work);
+        *step = LOT_PROBE;
+        return true;
+    case STAGE_ON_ITS_WAY:
+        if (!group_done(p, watermark_ns, rto_ns)) {
+            heap_delay(l, now_ns + rto_ns / LOOKS_PER_RTO);
+            return false;
+        }
+        group_learn(l, p);
+        p->stage = STAGE_SETTLING; /* fall through */
+    case STAGE_SETTLING:
+        *step = LOT_SILENT;
+        if (group_settle(l, p, work))
+            return true;
+        p->stage = STAGE_IDLE;
+        heap_delay(l, p->sent_ns + p->interval_ns);
+        return false;
+    case STAGE_ENDING:
+        *step = LOT_UNDECIDED;
+        if (give_up(l, p, work))
+            return true;
+        heap_pop(l);
+        return false;
+    }
+    return false;
+}
+
+enum lot_step lot_next(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uint64_t rto_ns, struct lot_work *work) {
+    enum lot_step step;
+    atomic_store_explicit(&l->deciding, 0, memory_order_release);
+    if (rto_ns > RTO_MAX_NS)
+        rto_ns = RTO_MAX_NS;
+    while (l->n_heap > 0) {
+        work->wake_ns = l->heap[0]->wake_ns;
+        if (!l->ending && work->wake_ns > now_ns)
+            return LOT_WAIT;
+        if (host_step(l, now_ns, watermark_ns, rto_ns, work, &step))
+            return step;
+    }
+    return LOT_IDLE;
+}
+
+void lot_end(struct lot *l) {
+    l->ending = true;
+    for (unsigned i = 0; i < l->n_heap; i++)
+        if (l->heap[i]->stage == STAGE_BUILDING) /* nothing more is sent of it */
+            l->heap[i]->stage = STAGE_IDLE;
+}
+
+uint64_t lot_parked(const struct lot *l) {
+    return atomic_load_explicit(&l->n_parked, memory_order_relaxed);
+}
+
+uint64_t lot_limited(const struct lot *l) {
+    return atomic_load_explicit(&l->n_limited, memory_order_relaxed);
+}
