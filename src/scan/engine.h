@@ -148,6 +148,9 @@ void pass_free(struct pass *p);
 void pass_fail(struct pass *p, int error);
 void pass_end(struct pass *p, const char *why);
 
+/* probes.c */
+int probes_prepare(struct scan *s, struct error *e); /* the cookie key, and source ports for each technique, claimed */
+
 /* ways.c */
 int ways_create_paths(struct scan *s, struct error *e); /* a path for each route; notes the wires they need */
 int ways_plan_neighbours(struct scan *s, struct error *e); /* what must be resolved first: fills s->links and s->own */
