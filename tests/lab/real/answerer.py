@@ -17,6 +17,8 @@ import socket
 import struct
 import sys
 
+from real.stack import checksum
+
 SCTP, ICMP, ICMPV6 = 132, 1, 58
 ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING = 3, 263, 23
 INIT, INIT_ACK, ABORT, COOKIE_ECHO = 1, 2, 6, 10
@@ -43,12 +45,6 @@ def crc32c(data):
     for byte in data:
         crc = crc >> 8 ^ CRC32C[(crc ^ byte) & 0xff]
     return crc ^ 0xffffffff
-
-
-def checksum(data):
-    """RFC 1071; of an odd number of bytes as if a zero followed."""
-    number = int.from_bytes(data + bytes(len(data) & 1), "big")
-    return 0xffff - (number % 0xffff or (0xffff if number else 0))
 
 
 def sctp_packet(source_port, dest_port, tag, chunk):
