@@ -8,7 +8,11 @@
 #include "base/clock.h"
 
 #define NEIGHBOUR_TIMEOUT_MAX_NS UINT64_C(1000000000)
+/* A host that is there may miss a request (a sleeping radio), but on a large link nearly every address is empty, and each
+ * retry costs the time of a whole walk over them. */
 #define NEIGHBOUR_RETRIES 3u
+#define NEIGHBOUR_RETRIES_LARGE 1u
+#define NEIGHBOURS_LARGE 4096u
 #define LINGER_NS RTT_TIMEOUT_MIN_NS /* an answered chunk still hears what contradicts its answers */
 #define FLIGHT_SECONDS 15u  /* timeouts of 1 + 2 + 4 + 5 s, and a quarter more */
 #define HOSTS_UP_MAX (1u << 28) /* 4 GB of them */
@@ -64,8 +68,9 @@ static int pass_init(struct pass *p, struct error *e) {
         p->shard.end = p->shard.first + c->sample;
     if (ports && lot_wanted(p) && (p->lot = lot_new(p->plan, c->host_timeout_ns)) == NULL)
         return error_set(e, -ENOMEM, "no memory for hosts that limit their answers");
-    return ledger_init(&p->ledger, p->shard.first, p->shard.end, links ? NEIGHBOUR_RETRIES : c->retries,
-                       flight_of(p->scan), links ? 0 : LINGER_NS, e);
+    unsigned retries = !links ? c->retries : total > NEIGHBOURS_LARGE ? NEIGHBOUR_RETRIES_LARGE : NEIGHBOUR_RETRIES;
+    return ledger_init(&p->ledger, p->shard.first, p->shard.end, retries, flight_of(p->scan),
+                       links ? 0 : LINGER_NS, e);
 }
 
 int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, const struct path_map *paths,
