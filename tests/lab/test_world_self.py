@@ -197,7 +197,7 @@ def test_loss_has_a_known_fate_for_each_probe(prober_of):
         assert verdict["frames"] == stats["syn"] == verdict["expected_frames"]
         assert verdict["found"] == verdict["open_reachable"] < verdict["open_true"]
         assert [verdict[name] for name in ("unprobed", "overprobed", "underprobed", "probed_after_answer")] == [0] * 4
-        assert within_five_sigma(stats["syn_lost"], stats["syn"], loss / 1e6)
+        assert within_five_sigma(stats["lost"], stats["syn"], loss / 1e6)
         answers = stats["syn_ack"] + stats["rst_ack"] + stats["answer_lost"]
         assert within_five_sigma(stats["answer_lost"], answers, loss / 1e6)
         outcomes.append(found)
@@ -266,7 +266,7 @@ def test_kernels_own_connections_work(prober_of):
         closed_port.connect(("198.19.0.1", 1))
 
 
-@pytest.mark.parametrize("what, counter", [("police", "syn_policed"), ("answer", "answer_limited")])
+@pytest.mark.parametrize("what, counter", [("police", "policed"), ("answer", "answer_limited")])
 def test_limits_hold(prober_of, what, counter):
     """A bucket of 50 that fills at 1000 a second lets through what it must, and no more."""
     rate, burst = 1000, 50
@@ -307,7 +307,7 @@ def test_what_is_beyond_the_universe_is_silent(prober_of):
     outside = numpy.array([(0xc6130001, 11), (0xc6130001, 0), (0xc6130100, 1), (0xc612ffff, 1)])
     states, answers = prober.scan(outside, PORT)
     assert (states, answers) == ({}, [])
-    assert world.settled()["syn_outside"] == len(outside)
+    assert world.settled()["outside"] == len(outside)
 
 
 def test_a_world_too_large_to_count_still_answers(prober_of):

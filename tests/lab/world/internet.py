@@ -14,6 +14,8 @@ import netlab
 
 SCANNER = "198.18.0.2"
 GATEWAY = "198.18.0.1"
+SCANNER6 = "2001:2:0:ffff::2"
+GATEWAY6 = "2001:2:0:ffff::1"
 UNIVERSE, PORTS = "198.19.0.0/18", 20  # unless a test says otherwise
 ENDPOINT = numpy.dtype([("tally", "<u8"), ("ack", "<u4"), ("unused", "<u4")])
 ARRIVALS_PER_SECOND = 1000  # bins of the world's histogram
@@ -21,21 +23,30 @@ ARRIVALS_PER_SECOND = 1000  # bins of the world's histogram
 
 class World:
     """Starts the world in a lab. Settings are those of tests/lab/world/settings.c: open=10000, loss_in=50000, ...
+    but for list6, a list of IPv6 addresses. Without net6 and list6 there is no IPv6; with net="none" no IPv4.
 
-    The scanner's namespace is `self.scanner`, with scan0 at 198.18.0.2. The universe is behind the gateway
-    198.18.0.1, or, with on_link=True, on the link itself. With threaded=True the world runs on a thread of its own
-    instead of inside the scanner's send calls: more speed, if there is a core to spare.
+    The scanner's namespace is `self.scanner`, with scan0 at 198.18.0.2 and 2001:2:0:ffff::2. The universe is behind the
+    gateways 198.18.0.1 and 2001:2:0:ffff::1, or, with on_link=True, on the link itself. With threaded=True the world
+    runs on a thread of its own instead of inside the scanner's send calls: more speed, if there is a core to spare.
     """
 
-    def __init__(self, lab, on_link=False, threaded=False, **settings):
+    def __init__(self, lab, on_link=False, threaded=False, list6=None, **settings):
         self.universe = settings.get("net", UNIVERSE)
         self.ports = settings.get("ports", PORTS)
-        self.options = []
-        for name, value in settings.items():
-            self.options += ["--" + name.replace("_", "-"), str(value)]
+        self.first_port = settings.get("first_port", 1)
         self.folder = tempfile.TemporaryDirectory(prefix="noctule-world-")
         self.findings = self.path("findings.jsonl")
         lab.on_close(self.folder.cleanup)
+        self.targets = [] if self.universe == "none" else [self.universe]
+        if "net6" in settings:
+            self.targets.append(settings["net6"])
+        if list6:
+            settings["list6"] = self.path("list6")
+            settings["list6"].write_text("".join(f"{address}\n" for address in list6), encoding="ascii")
+            self.targets += ["-iL", str(settings["list6"])]
+        self.options = []
+        for name, value in settings.items():
+            self.options += ["--" + name.replace("_", "-"), str(value)]
         self.scanner = lab.namespace("scan")
         self.far = lab.namespace("world")
         lab.veth(self.scanner, "scan0", self.far, "world0")
@@ -46,11 +57,14 @@ class World:
             netlab.napi_threaded(self.far, "world0")
         netlab.napi_on(self.scanner, "scan0")
         netlab.like_a_card(self.scanner, "scan0")
-        if on_link:
-            self.scanner.ip("addr", "add", SCANNER + "/15", "dev", "scan0")
-        else:
-            self.scanner.ip("addr", "add", SCANNER + "/24", "dev", "scan0")
-            self.scanner.ip("route", "add", "default", "via", GATEWAY)
+        self._address(SCANNER, GATEWAY, 15 if on_link else 24, on_link)
+        if "net6" in settings or list6:
+            self._address(SCANNER6, GATEWAY6, 48 if on_link else 64, on_link, "nodad")
+
+    def _address(self, address, gateway, length, on_link, *flags):
+        self.scanner.ip("addr", "add", f"{address}/{length}", "dev", "scan0", *flags)
+        if not on_link:
+            self.scanner.ip("route", "add", "default", "via", gateway)
 
     def _line(self, seconds):
         """The loader's next line: it prints exactly one for each request, so none waits in the buffer."""
@@ -81,23 +95,23 @@ class World:
         return pathlib.Path(self.folder.name, name)
 
     def arrivals(self):
-        """SYNs in each millisecond since the first one, as of the latest stats()."""
+        """Probes in each millisecond since the first one, as of the latest stats()."""
         return numpy.fromfile(self.path("arrivals.bin"), dtype="<u8")
 
     def tallies(self):
-        """Per endpoint as of the latest stats(): (probes, answers, number of the probe first answered, resets)."""
+        """Per endpoint, for each kind of probe that is answered, as of the latest stats(): (probes, answers, number of the probe first answered, resets)."""
         tally = numpy.fromfile(self.path("endpoints.bin"), dtype=ENDPOINT)["tally"]
         return [(tally >> numpy.uint64(shift)) & numpy.uint64(0xffff) for shift in (0, 16, 32, 48)]
 
     def endpoint(self, index):
-        """The (address, port) that the tallies count at an index."""
+        """The (address, port) that the tallies of an IPv4 universe count at an index."""
         host, port = divmod(int(index), self.ports)
-        return str(ipaddress.ip_network(self.universe)[host]), port + 1
+        return str(ipaddress.ip_network(self.universe)[host]), port + self.first_port
 
-    def judge(self, findings, retries):
+    def judge(self, findings, retries, technique="syn"):
         """The judge's view of a file of findings, with the tallies of the latest stats()."""
-        done = netlab.run(netlab.helper("tests/lab/world/judge"), *self.options, "--retries", retries,
-                          "--endpoints", self.path("endpoints.bin"), findings, timeout=120)
+        done = netlab.run(netlab.helper("tests/lab/world/judge"), *self.options, "--retries", retries, "--technique",
+                          technique, "--endpoints", self.path("endpoints.bin"), findings, timeout=120)
         return json.loads(done.stdout)
 
     def drops(self):
@@ -113,5 +127,5 @@ class World:
 
     def scan(self, *arguments, **options):
         """Runs noctule in the scanner's namespace on the universe, with JSON lines in self.findings."""
-        return self.scanner.run(netlab.NOCTULE, self.universe, *arguments, "-o", self.findings,
+        return self.scanner.run(netlab.NOCTULE, *self.targets, *arguments, "-o", self.findings,
                                 **{"timeout": 100, **options})

@@ -1,54 +1,107 @@
 /* What is true in the synthetic internet. The XDP program, its loader and the judge all ask here, so that an answer on
  * the wire and the verdict over a finding come from the same few lines.
  *
- * Everything that happens to an endpoint is a keyed hash of (address, port, how many probes it has had): the same key
- * gives the same world, whatever the scanner, its speed, its order and its source ports. Addresses and ports are in
- * host order throughout. */
+ * Everything that happens to an endpoint is a keyed hash of (address, protocol, port, how many probes it has had): the
+ * same key gives the same world, whatever the scanner, its speed, its order and its source ports. Addresses and ports
+ * are in host order throughout. */
 #ifndef NOCTULE_LAB_TRUTH_H
 #define NOCTULE_LAB_TRUTH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TRUTH_FUNCTION static inline __attribute__((always_inline)) /* BPF passes no structs to functions */
+
 #define TRUTH_PPM 1000000u /* shares are given in parts per million */
 
-/* The largest universe of which every endpoint is counted (16 bytes each); a larger one can lose no frames, because
- * their fate hangs on that count. */
+/* The largest universe of which every endpoint is counted (16 bytes each, for each kind of probe that is answered); a
+ * larger one can lose no frames, because their fate hangs on that count. */
 #define TRUTH_COUNTED_MAX (UINT64_C(1) << 24)
 
 #define WORLD_ARRIVAL_NS 1000000u       /* the width of one bin of the arrival histogram */
 #define WORLD_ARRIVAL_BINS (1u << 20)   /* about 17 minutes */
 #define WORLD_COPIES_MAX 64u
+#define WORLD_LIST_MAX (1u << 20) /* addresses in a list */
+
+/* An IPv6 address as two numbers, the network's half first. */
+struct address6 {
+    uint64_t high, low;
+};
 
 struct settings {
     uint64_t key;
-    uint32_t net, hosts; /* the universe: this many addresses from net on (a power of two) ... */
-    uint32_t ports;      /* ... with ports 1..ports each */
+    uint32_t net, hosts4; /* the universe: this many addresses from net on (a power of two, or none) ... */
+    uint32_t hosts6;      /* ... and this many of IPv6, from net6 on or, if `listed`, those of a list ... */
+    uint32_t listed;
+    struct address6 net6;
+    uint32_t first_port, ports; /* ... with so many ports each, from the first one on (protocol numbers for -sO) */
+    uint32_t answers;           /* kinds of probes that are answered: bit 1 << enum truth_kind */
     uint32_t arp_net, arp_hosts; /* addresses whose ARP requests are answered */
-    uint32_t router;     /* who reports unreachable hosts */
+    struct address6 nd_net;      /* likewise for neighbour solicitations: this prefix ... */
+    uint32_t nd_length;          /* ... of so many bits, 1 to 64 */
+    uint32_t router; /* who reports unreachable hosts */
+    struct address6 router6;
     uint32_t absent_ppm; /* addresses at which nobody is: no ARP answer, no other answer */
     uint32_t open_ppm, closed_ppm, unreachable_ppm; /* endpoints; the rest is silent */
+    uint32_t echo_ppm, stamp_ppm;       /* hosts that answer echo requests, timestamp requests */
     uint32_t loss_out_ppm, loss_in_ppm; /* probes that never arrive; answers that never leave */
     uint32_t duplicate_ppm, copies;     /* answers sent several times, and how often */
     uint32_t police_pps, police_burst;  /* frames that the path lets through; 0 = all */
     uint32_t answer_pps, answer_burst;  /* answers that one host gives; 0 = all */
+    uint32_t error_pps, error_burst;    /* ICMP errors that one host sends; 0 = all */
+};
+
+/* A probe as the world sees it. The names are those of noctule's techniques. */
+#define TRUTH_KINDS(X)                                                                                                 \
+    X(SYN, "syn") X(FIN, "fin") X(NULL, "null") X(XMAS, "xmas") X(MAIMON, "maimon")                                    \
+    X(ACK, "ack") /* and the window technique, which sends the same */                                                 \
+    X(UDP, "udp") X(SCTP_INIT, "sctp-init") X(SCTP_COOKIE, "sctp-cookie")                                              \
+    X(PROTOCOL, "protocol") /* a packet of any protocol that the others aren't; the port is its number */              \
+    X(PING, "ping")         /* ICMP echo and timestamp requests; a host's are counted with its first port */
+
+enum truth_kind {
+#define X(kind, name) KIND_##kind,
+    TRUTH_KINDS(X)
+#undef X
+    KIND_COUNT
+};
+
+/* What an endpoint answers. */
+#define TRUTH_ANSWERS(X)                                                                                               \
+    X(syn_ack)                                                                                                         \
+    X(rst_ack)     /* the RST of a closed port, with ACK or without */                                                 \
+    X(rst_window)  /* the RST to an ACK that tells an open port by its window */                                       \
+    X(unreachable) /* the router says that there is no such host */                                                    \
+    X(refused)     /* the host says: port unreachable, or protocol unreachable */                                      \
+    X(datagram)    X(init_ack)  X(abort)                                                                               \
+    X(packet)      /* of the protocol that was asked for */                                                            \
+    X(echo)        X(stamp)
+
+enum truth_answer {
+    ANSWER_nothing,
+#define X(name) ANSWER_##name,
+    TRUTH_ANSWERS(X)
+#undef X
 };
 
 /* The counters of the XDP program, in the order in which the loader prints them. */
 #define WORLD_COUNTERS(X)                                                                                              \
     X(frames)        /* everything that came in */                                                                     \
     X(arp_requests)  X(arp_answers)                                                                                    \
-    X(syn)           /* SYN frames with true checksums; all the following but layer1_bytes are shares of them */       \
-    X(layer1_bytes)  /* of these, with padding, frame check sequence, preamble and gap */                              \
-    X(syn_outside)   /* to no endpoint of the universe */                                                              \
-    X(syn_policed)   X(syn_lost)  X(answer_limited)  X(answer_lost)                                                    \
-    X(syn_ack)       X(syn_ack_first) /* the endpoint's first */                                                       \
-    X(rst_ack)       X(unreachable)  X(duplicated)                                                                     \
-    X(bad_sum)       /* IPv4 or TCP checksum wrong: dropped */                                                         \
+    X(solicitations) X(advertisements)                                                                                 \
+    X(probes)        /* of kinds that are answered, with true checksums; all the following are shares of them */       \
+    X(syn)                                                                                                             \
+    X(layer1_bytes)  /* of all probes, with padding, frame check sequence, preamble and gap */                         \
+    X(outside)       /* to no endpoint of the universe */                                                              \
+    X(policed)       X(lost)      X(answer_limited)  X(error_limited)  X(answer_lost)                                  \
+    TRUTH_ANSWERS(X)                                                                                                   \
+    X(syn_ack_first) /* the endpoint's first */                                                                        \
+    X(duplicated)                                                                                                      \
+    X(bad_sum)       /* the checksum of IPv4, TCP, UDP, SCTP, ICMP or ICMPv6 wrong: dropped */                         \
     X(rst_ours)      /* a RST whose sequence number is the one that our SYN-ACK acknowledged */                        \
-    X(rst_kernel)    /* a RST with identification 0, as the Linux stack sends them */                                  \
+    X(rst_kernel)    /* a RST with identification 0, as the Linux stack sends them; over IPv6 none can be told */      \
     X(rst_other)                                                                                                       \
-    X(tcp_other)     X(ip_other)  X(other)                                                                             \
+    X(tcp_other)     X(udp_other)  X(sctp_other)  X(icmp_other)  X(ip_other)  X(ip6_other)  X(other)                   \
     X(failed)        /* answers that the kernel had no room for: none, ever */
 
 enum world_counter {
@@ -58,19 +111,20 @@ enum world_counter {
     WORLD_COUNTERS_END
 };
 
-/* What one endpoint has seen. The tally is four 16-bit fields in one word, so that an atomic add serves each. */
+/* What one endpoint has seen of one kind of probe. The tally is four 16-bit fields in one word, so that an atomic add
+ * serves each. */
 struct endpoint {
     uint64_t tally;
     uint32_t ack; /* of the latest SYN-ACK */
     uint32_t unused;
 };
 
-#define TALLY_PROBES 0u  /* SYNs on the wire, also those that are then lost */
+#define TALLY_PROBES 0u  /* probes on the wire, also those that are then lost */
 #define TALLY_ANSWERS 16u /* answers that left, a duplicated one counted once */
 #define TALLY_FIRST 32u  /* the number, from 1, of the probe that was answered first; 0 = none */
 #define TALLY_RESETS 48u /* RSTs of any kind */
 
-static inline uint32_t tally_field(uint64_t tally, uint32_t field) {
+TRUTH_FUNCTION uint32_t tally_field(uint64_t tally, uint32_t field) {
     return (uint32_t)(tally >> field) & 0xffff;
 }
 
@@ -79,16 +133,28 @@ enum truth_state { TRUTH_SILENT, TRUTH_OPEN, TRUTH_CLOSED, TRUTH_UNREACHABLE };
 /* What a hash decides; each of them is independent of the others. */
 enum truth_question {
     TRUTH_IS_ABSENT,
-    TRUTH_IS_STATE,
+    TRUTH_IS_STATE, /* of a TCP port */
     TRUTH_IS_LOST_OUT,
     TRUTH_IS_LOST_IN,
     TRUTH_IS_DUPLICATED,
     TRUTH_IS_TTL,
     TRUTH_IS_SEQUENCE,
+    TRUTH_IS_STATE_UDP,
+    TRUTH_IS_STATE_SCTP,
+    TRUTH_IS_STATE_PROTOCOL,
+    TRUTH_IS_ECHO,
+    TRUTH_IS_STAMP,
 };
 
+/* An address of the world. */
+struct place {
+    uint64_t who;  /* the address itself, of IPv6 a hash of it */
+    uint32_t host; /* its number in the universe, those of IPv4 first; PLACE_NONE outside of it */
+};
+#define PLACE_NONE UINT32_MAX
+
 /* The finaliser of splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014). */
-static inline uint64_t truth_mix(uint64_t x) {
+TRUTH_FUNCTION uint64_t truth_mix(uint64_t x) {
     x ^= x >> 30;
     x *= UINT64_C(0xbf58476d1ce4e5b9);
     x ^= x >> 27;
@@ -96,44 +162,82 @@ static inline uint64_t truth_mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-static inline uint64_t truth_hash(const struct settings *s, enum truth_question what, uint32_t address, uint32_t port,
-                                  uint32_t probe) {
-    uint64_t subject = (uint64_t)address << 32 | (uint64_t)(port & 0xffff) << 16 | (probe & 0xffff);
+TRUTH_FUNCTION uint64_t truth_hash(const struct settings *s, enum truth_question what, uint64_t who, uint32_t port,
+                                   uint32_t probe) {
+    uint64_t subject = (who << 32 | who >> 32) ^ ((uint64_t)(port & 0xffff) << 16 | (probe & 0xffff));
     return truth_mix(truth_mix(subject ^ s->key) + ((uint64_t)what + 1) * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 /* The hash as a number below one million. */
-static inline uint32_t truth_share(uint64_t hash) {
+TRUTH_FUNCTION uint32_t truth_share(uint64_t hash) {
     return (uint32_t)((hash >> 32) * TRUTH_PPM >> 32);
 }
 
-static inline uint64_t truth_endpoints(const struct settings *s) {
-    return (uint64_t)s->hosts * s->ports;
+TRUTH_FUNCTION uint32_t truth_hosts(const struct settings *s) {
+    return s->hosts4 + s->hosts6;
 }
 
-static inline bool truth_counted(const struct settings *s) {
-    return truth_endpoints(s) <= TRUTH_COUNTED_MAX;
+/* Kinds of probes that are answered, and so counted. */
+TRUTH_FUNCTION uint32_t truth_kinds(const struct settings *s) {
+    uint32_t n = 0;
+    for (uint32_t kind = 0; kind < KIND_COUNT; kind++)
+        n += s->answers >> kind & 1;
+    return n;
 }
 
-/* Whether (address, port) belongs to the universe. */
-static inline bool truth_has(const struct settings *s, uint32_t address, uint32_t port) {
-    return address - s->net < s->hosts && port - 1 < s->ports;
+TRUTH_FUNCTION uint64_t truth_endpoints(const struct settings *s) {
+    return (uint64_t)truth_hosts(s) * s->ports;
+}
+
+TRUTH_FUNCTION bool truth_counted(const struct settings *s) {
+    return truth_endpoints(s) * truth_kinds(s) <= TRUTH_COUNTED_MAX;
+}
+
+TRUTH_FUNCTION struct place truth_place4(const struct settings *s, uint32_t address) {
+    struct place place = {.who = address, .host = address - s->net < s->hosts4 ? address - s->net : PLACE_NONE};
+    return place;
+}
+
+/* If the universe is a list, the host's number has to be looked up there. */
+TRUTH_FUNCTION struct place truth_place6(const struct settings *s, uint64_t high, uint64_t low) {
+    struct place place = {.who = truth_mix(high ^ truth_mix(low)), .host = PLACE_NONE};
+    if (!s->listed && high == s->net6.high && low - s->net6.low < s->hosts6)
+        place.host = s->hosts4 + (uint32_t)(low - s->net6.low);
+    return place;
+}
+
+TRUTH_FUNCTION bool truth_has_port(const struct settings *s, uint32_t port) {
+    return port - s->first_port < s->ports;
 }
 
 /* The number of an endpoint of the universe, from 0. */
-static inline uint64_t truth_index(const struct settings *s, uint32_t address, uint32_t port) {
-    return (uint64_t)(address - s->net) * s->ports + (port - 1);
+TRUTH_FUNCTION uint64_t truth_index(const struct settings *s, uint32_t host, uint32_t port) {
+    return (uint64_t)host * s->ports + (port - s->first_port);
 }
 
-static inline bool truth_absent(const struct settings *s, uint32_t address) {
-    return address - s->net < s->hosts &&
-           truth_share(truth_hash(s, TRUTH_IS_ABSENT, address, 0, 0)) < s->absent_ppm;
+/* Where its probes of a kind are counted, if such are answered: the kinds' tables follow each other. */
+TRUTH_FUNCTION uint64_t truth_tally_index(const struct settings *s, enum truth_kind kind, uint32_t host,
+                                          uint32_t port) {
+    uint64_t tables = 0;
+    for (uint32_t before = 0; before < KIND_COUNT; before++)
+        tables += before < (uint32_t)kind && (s->answers >> before & 1);
+    return tables * truth_endpoints(s) + truth_index(s, host, port);
 }
 
-static inline enum truth_state truth_state(const struct settings *s, uint32_t address, uint32_t port) {
-    if (truth_absent(s, address))
+TRUTH_FUNCTION bool truth_absent(const struct settings *s, struct place place) {
+    return place.host != PLACE_NONE && truth_share(truth_hash(s, TRUTH_IS_ABSENT, place.who, 0, 0)) < s->absent_ppm;
+}
+
+/* The state of a port of the protocol that a kind of probe asks for; PING has none. */
+TRUTH_FUNCTION enum truth_state truth_state(const struct settings *s, enum truth_kind kind, struct place place,
+                                            uint32_t port) {
+    if (truth_absent(s, place))
         return TRUTH_SILENT;
-    uint32_t share = truth_share(truth_hash(s, TRUTH_IS_STATE, address, port, 0));
+    enum truth_question which = kind == KIND_UDP                                   ? TRUTH_IS_STATE_UDP
+                                : kind == KIND_SCTP_INIT || kind == KIND_SCTP_COOKIE ? TRUTH_IS_STATE_SCTP
+                                : kind == KIND_PROTOCOL                            ? TRUTH_IS_STATE_PROTOCOL
+                                                                                   : TRUTH_IS_STATE;
+    uint32_t share = truth_share(truth_hash(s, which, place.who, port, 0));
     if (share < s->open_ppm)
         return TRUTH_OPEN;
     if (share < s->open_ppm + s->closed_ppm)
@@ -143,14 +247,45 @@ static inline enum truth_state truth_state(const struct settings *s, uint32_t ad
     return TRUTH_SILENT;
 }
 
-/* Whether the endpoint's probe-th probe (from 1) is lost on its way there. */
-static inline bool truth_lost_out(const struct settings *s, uint32_t address, uint32_t port, uint32_t probe) {
-    return truth_share(truth_hash(s, TRUTH_IS_LOST_OUT, address, port, probe)) < s->loss_out_ppm;
+/* What a port in that state answers. TCP: RFC 9293 3.10.7.1 (closed) and 3.10.7.2 (listening: what is neither SYN nor
+ * ACK is ignored; an ACK is reset). UDP: RFC 1122 4.1.3.1. SCTP: RFC 9260 8.4. Protocols: RFC 1122 3.2.2.1. */
+TRUTH_FUNCTION enum truth_answer truth_answer(enum truth_kind kind, enum truth_state state) {
+    if (state == TRUTH_SILENT)
+        return ANSWER_nothing;
+    if (state == TRUTH_UNREACHABLE)
+        return ANSWER_unreachable;
+    bool open = state == TRUTH_OPEN;
+    if (kind == KIND_SYN)
+        return open ? ANSWER_syn_ack : ANSWER_rst_ack;
+    if (kind == KIND_ACK)
+        return open ? ANSWER_rst_window : ANSWER_rst_ack;
+    if (kind == KIND_UDP)
+        return open ? ANSWER_datagram : ANSWER_refused;
+    if (kind == KIND_SCTP_INIT)
+        return open ? ANSWER_init_ack : ANSWER_abort;
+    if (kind == KIND_SCTP_COOKIE)
+        return open ? ANSWER_nothing : ANSWER_abort;
+    if (kind == KIND_PROTOCOL)
+        return open ? ANSWER_packet : ANSWER_refused;
+    return open ? ANSWER_nothing : ANSWER_rst_ack;
+}
+
+TRUTH_FUNCTION bool truth_echoes(const struct settings *s, struct place place) {
+    return !truth_absent(s, place) && truth_share(truth_hash(s, TRUTH_IS_ECHO, place.who, 0, 0)) < s->echo_ppm;
+}
+
+TRUTH_FUNCTION bool truth_stamps(const struct settings *s, struct place place) {
+    return !truth_absent(s, place) && truth_share(truth_hash(s, TRUTH_IS_STAMP, place.who, 0, 0)) < s->stamp_ppm;
+}
+
+/* Whether the endpoint's probe-th probe of a kind (from 1) is lost on its way there. */
+TRUTH_FUNCTION bool truth_lost_out(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
+    return truth_share(truth_hash(s, TRUTH_IS_LOST_OUT, place.who, port, probe)) < s->loss_out_ppm;
 }
 
 /* Whether the answer to the endpoint's probe-th probe is lost on its way back. */
-static inline bool truth_lost_in(const struct settings *s, uint32_t address, uint32_t port, uint32_t probe) {
-    return truth_share(truth_hash(s, TRUTH_IS_LOST_IN, address, port, probe)) < s->loss_in_ppm;
+TRUTH_FUNCTION bool truth_lost_in(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
+    return truth_share(truth_hash(s, TRUTH_IS_LOST_IN, place.who, port, probe)) < s->loss_in_ppm;
 }
 
 #endif

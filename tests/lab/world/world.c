@@ -28,6 +28,7 @@
 
 struct loader {
     struct settings settings;
+    struct list6 list;
     const char *interface, *dump;
     struct world *world;
     struct endpoint *endpoints; /* mmap-ed maps, NULL until then */
@@ -35,7 +36,7 @@ struct loader {
     size_t n_endpoints;
 };
 
-#define LOADER_INIT ((struct loader){.settings = SETTINGS_INIT})
+#define LOADER_INIT ((struct loader){.settings = SETTINGS_INIT, .list = LIST6_INIT})
 
 static int fail(const char *what, int code) {
     fprintf(stderr, "world: %s: %s\n", what, strerror(code < 0 ? -code : code));
@@ -57,7 +58,7 @@ static int options_read(struct loader *loader, int argc, char **argv) {
         } else if (strcmp(argv[i], "--dump") == 0) {
             loader->dump = argv[i + 1];
         } else {
-            int code = settings_option(&loader->settings, argv[i], argv[i + 1]);
+            int code = settings_option(&loader->settings, &loader->list, argv[i], argv[i + 1]);
             if (code)
                 return usage(code == -ENOENT ? "unknown option" : "bad value for", argv[i]);
         }
@@ -73,19 +74,44 @@ static void *map_memory(const struct bpf_map *map, size_t size) {
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* The maps are as large as the universe. */
+static int maps_size(const struct loader *loader) {
+    const struct settings *s = &loader->settings;
+    const struct {
+        struct bpf_map *map;
+        uint32_t entries;
+    } sizes[] = {
+        {loader->world->maps.endpoints, (uint32_t)loader->n_endpoints},
+        {loader->world->maps.answers_of, s->answer_pps ? truth_hosts(s) : 1},
+        {loader->world->maps.errors_of, s->error_pps ? truth_hosts(s) : 1},
+        {loader->world->maps.listed, loader->list.n ? loader->list.n : 1},
+        {loader->world->maps.copies, s->copies},
+    };
+    int code = 0;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && !code; i++)
+        code = bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
+    return code;
+}
+
+static int list_load(const struct loader *loader) {
+    int code = 0;
+    for (uint32_t host = 0; host < loader->list.n && !code; host++)
+        code = bpf_map__update_elem(loader->world->maps.listed, &loader->list.addresses[host],
+                                    sizeof(struct address6), &host, sizeof(host), BPF_NOEXIST);
+    return code;
+}
+
 static int world_load(struct loader *loader) {
     const struct settings *s = &loader->settings;
     struct world *world = loader->world = world__open();
     if (!world)
         return fail("open", errno);
-    loader->n_endpoints = truth_counted(s) ? (size_t)truth_endpoints(s) : 1;
-    int code = bpf_map__set_max_entries(world->maps.endpoints, (uint32_t)loader->n_endpoints);
-    if (!code)
-        code = bpf_map__set_max_entries(world->maps.hosts, s->hosts);
-    if (!code)
-        code = bpf_map__set_max_entries(world->maps.copies, s->copies);
+    loader->n_endpoints = truth_counted(s) ? (size_t)truth_endpoints(s) * truth_kinds(s) : 1;
+    int code = maps_size(loader);
     if (!code)
         code = world__load(world);
+    if (!code)
+        code = list_load(loader);
     if (code)
         return fail("load", code);
     world->bss->settings = *s;
@@ -211,5 +237,6 @@ int main(int argc, char **argv) {
     if (code == 0)
         code = serve(&loader, &signals);
     world__destroy(loader.world);
+    list6_deinit(&loader.list);
     return code ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,134 @@
+/* What becomes of a probe: whether it arrives, what is answered, and whether that comes through. */
+#ifndef NOCTULE_LAB_BPF_FATE_H
+#define NOCTULE_LAB_BPF_FATE_H
+
+#include "icmp.h"
+#include "sctp.h"
+#include "tcp.h"
+#include "udp.h"
+
+#define LAYER1_EXTRA 24u      /* frame check sequence 4, preamble 8, gap 12 */
+#define TALLY_PROBES_MAX 0xfff0u /* the field can't run over into the next one: here the count stays */
+
+static __always_inline void note_arrival(__u64 now, __u32 source_port, __u64 length) {
+    __sync_val_compare_and_swap(&first_ns, 0, now);
+    last_ns = now;
+    __u32 bin = (__u32)((now - first_ns) / WORLD_ARRIVAL_NS);
+    __u64 *value = bpf_map_lookup_elem(&arrivals, &bin);
+    if (value)
+        __sync_fetch_and_add(value, 1);
+    value = bpf_map_lookup_elem(&source_ports, &source_port);
+    if (value)
+        __sync_fetch_and_add(value, 1);
+    count(WORLD_probes, 1);
+    count(WORLD_layer1_bytes, (length < ETH_ZLEN ? ETH_ZLEN : length) + LAYER1_EXTRA);
+}
+
+/* Counts the probe at its endpoint. */
+static __always_inline void tally_probe(struct probe *probe, enum truth_kind kind) {
+    if (!truth_counted(&settings))
+        return;
+    __u32 index = (__u32)truth_tally_index(&settings, kind, probe->place.host, probe->port);
+    probe->endpoint = bpf_map_lookup_elem(&endpoints, &index);
+    if (probe->endpoint && tally_field(probe->endpoint->tally, TALLY_PROBES) < TALLY_PROBES_MAX)
+        probe->number =
+            tally_field(__sync_fetch_and_add(&probe->endpoint->tally, 1ull << TALLY_PROBES), TALLY_PROBES) + 1;
+}
+
+/* Enters the answer in the endpoint's tally. Returns whether it is the endpoint's first. */
+static __always_inline bool tally_answer(const struct probe *probe) {
+    struct endpoint *endpoint = probe->endpoint;
+    if (!endpoint)
+        return true;
+    endpoint->ack = probe->sequence + 1;
+    __u64 before = __sync_fetch_and_add(&endpoint->tally, 1ull << TALLY_ANSWERS);
+    if (tally_field(before, TALLY_ANSWERS))
+        return false;
+    __sync_fetch_and_add(&endpoint->tally, (__u64)(probe->number & 0xffff) << TALLY_FIRST);
+    return true;
+}
+
+static __always_inline bool within_limit(void *buckets, __u32 which, __u64 now, __u32 pps, __u32 burst) {
+    if (!pps)
+        return true;
+    struct bucket *bucket = bpf_map_lookup_elem(buckets, &which);
+    return bucket && bucket_take(bucket, now, pps, burst);
+}
+
+static __always_inline bool write_answer(struct xdp_md *ctx, const struct probe *probe, enum truth_kind kind,
+                                         enum truth_answer what, const bool v6) {
+    switch (what) {
+    case ANSWER_syn_ack:
+        return write_syn_ack(ctx, probe, v6);
+    case ANSWER_rst_ack:
+    case ANSWER_rst_window:
+        return write_reset(ctx, probe, what == ANSWER_rst_window, v6);
+    case ANSWER_unreachable:
+    case ANSWER_refused:
+        return write_error(ctx, probe, what == ANSWER_unreachable, kind == KIND_PROTOCOL, v6);
+    case ANSWER_datagram:
+        return write_datagram(ctx, probe, v6);
+    case ANSWER_init_ack:
+        return write_init_ack(ctx, probe, v6);
+    case ANSWER_abort:
+        return write_abort(ctx, probe, kind == KIND_SCTP_COOKIE, v6);
+    case ANSWER_packet:
+        return write_packet(ctx, probe, v6);
+    case ANSWER_echo:
+    case ANSWER_stamp:
+        return write_pong(ctx, probe, v6);
+    case ANSWER_nothing:
+        break;
+    }
+    return false;
+}
+
+static __always_inline int answer(struct xdp_md *ctx, const struct probe *probe, enum truth_kind kind,
+                                  enum truth_answer what, __u64 now, const bool v6) {
+    if (!within_limit(&answers_of, probe->place.host, now, settings.answer_pps, settings.answer_burst))
+        return drop(WORLD_answer_limited);
+    if (what == ANSWER_refused &&
+        !within_limit(&errors_of, probe->place.host, now, settings.error_pps, settings.error_burst))
+        return drop(WORLD_error_limited);
+    if (truth_lost_in(&settings, probe->place, probe->port, probe->number))
+        return drop(WORLD_answer_lost);
+    if (!write_answer(ctx, probe, kind, what, v6))
+        return drop(WORLD_failed);
+    bool first = tally_answer(probe);
+    count(WORLD_syn_ack + (what - ANSWER_syn_ack), 1); /* the counters stand in the order of the answers */
+    if (what == ANSWER_syn_ack && first)
+        count(WORLD_syn_ack_first, 1);
+    if (truth_share(truth_hash(&settings, TRUTH_IS_DUPLICATED, probe->place.who, probe->port, probe->number)) <
+        settings.duplicate_ppm) {
+        count(WORLD_duplicated, 1);
+        return (int)bpf_redirect_map(&copies, 0, BPF_F_BROADCAST);
+    }
+    return (int)bpf_redirect(ctx->ingress_ifindex, 0);
+}
+
+static __always_inline enum truth_answer answer_due(const struct probe *probe, enum truth_kind kind) {
+    if (kind != KIND_PING)
+        return truth_answer(kind, truth_state(&settings, kind, probe->place, probe->port));
+    bool does = probe->pong == ANSWER_echo ? truth_echoes(&settings, probe->place)
+                                           : truth_stamps(&settings, probe->place);
+    return does ? probe->pong : ANSWER_nothing;
+}
+
+/* A true probe of a kind that is answered. */
+static __always_inline int probed(struct xdp_md *ctx, struct probe *probe, enum truth_kind kind, const bool v6) {
+    __u64 now = bpf_ktime_get_ns();
+    note_arrival(now, bpf_ntohs(probe->source_port), bpf_xdp_get_buff_len(ctx));
+    if (kind == KIND_SYN)
+        count(WORLD_syn, 1);
+    if (probe->place.host == PLACE_NONE || !truth_has_port(&settings, probe->port))
+        return drop(WORLD_outside);
+    tally_probe(probe, kind);
+    if (!within_limit(&path, 0, now, settings.police_pps, settings.police_burst))
+        return drop(WORLD_policed);
+    if (truth_lost_out(&settings, probe->place, probe->port, probe->number))
+        return drop(WORLD_lost);
+    enum truth_answer what = answer_due(probe, kind);
+    return what == ANSWER_nothing ? XDP_DROP : answer(ctx, probe, kind, what, now, v6);
+}
+
+#endif
