@@ -65,7 +65,7 @@ static struct plan *plan_of(uint16_t first, uint16_t last) {
     struct slot *slots = calloc(n, sizeof *slots);
     assert_non_null(slots);
     for (size_t i = 0; i < n; i++)
-        slots[i] = (struct slot){.port = (uint16_t)(first + i), .technique = TECHNIQUE_SYN};
+        slots[i] = (struct slot){.port = (uint16_t)(first + i), .technique = TECHNIQUE_CONNECT};
     struct plan_input in = {.targets = &target, .n_targets = 1, .slots = slots, .n_slots = n};
     struct plan *plan = NULL;
     assert_int_equal(plan_create(&in, &plan, &e), 0);
@@ -114,9 +114,11 @@ static struct run scan(uint16_t first, uint16_t last, struct scan_config config,
     config.stop = config.stop ? config.stop : &stop_never;
     assert_int_equal(report_create(&report, SCAN_QUEUES, &config.report, &r.error), 0);
     struct connect_scan *connect;
-    assert_int_equal(connect_create(&config, max_sockets, &connect, &r.error), 0);
-    r.result = connect_run(connect, config.report, &r.sum, &r.error);
-    connect_free(connect);
+    r.result = connect_create(&config, max_sockets, &connect, &r.error);
+    if (r.result == 0) {
+        r.result = connect_run(connect, config.report, &r.sum, &r.error);
+        connect_free(connect);
+    }
     assert_int_equal(report_finish(config.report, &r.sum, &r.error), 0);
     plan_free(plan);
     read_ports(&r, path);
@@ -280,8 +282,8 @@ static void wishes_that_cannot_be_had(void **state) {
     (void)state;
     struct run r = scan(1, 10, (struct scan_config){.ifname = "nothere0"}, 0, 0);
     assert_int_equal(r.result, -ENODEV);
+    assert_string_not_equal(r.error.text, "");
     assert_int_equal(r.sum.sent, 0);
-    assert_string_equal(r.sum.ended, "failed");
     free(r.ports);
     r = scan(1, 10, (struct scan_config){.source_v4 = addr_from_v4(0xcb007107)}, 0, 0); /* 203.0.113.7 */
     assert_int_equal(r.result, -EADDRNOTAVAIL);
