@@ -9,7 +9,6 @@
 #include "base/bytes.h"
 #include "base/parse.h"
 
-#define ZONE_MAX 0xffffu
 #define ZONE_TEXT_MAX (IF_NAMESIZE - 1)
 
 _Static_assert(ADDR_STRLEN >= INET6_ADDRSTRLEN + 1 + IF_NAMESIZE, "no room for an address with its zone");
@@ -58,12 +57,12 @@ static int parse_zone(const char *text, unsigned *zone) {
     char name[IF_NAMESIZE];
     *zone = if_nametoindex(text);
     if (*zone == 0) {
-        int r = parse_u64(text, 1, ZONE_MAX, &number);
+        int r = parse_u64(text, 1, ADDR_ZONE_MAX, &number);
         if (r < 0 || !if_indextoname((unsigned)number, name))
             return -ENODEV;
         *zone = (unsigned)number;
     }
-    return *zone <= ZONE_MAX ? 0 : -ENODEV;
+    return *zone <= ADDR_ZONE_MAX ? 0 : -ENODEV;
 }
 
 int addr_parse(const char *s, size_t n, addr_t *out) {

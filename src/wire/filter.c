@@ -63,7 +63,8 @@ static void append_protocols(struct text *t, const struct wire_protocols *set) {
 static void describe(const struct wire_filter *filter, enum link_type link, struct text *t) {
     append(t, "%sdst portrange %u-%u or icmp or icmp6", link == LINK_ETHERNET ? "arp or " : "", filter->port_lo,
            filter->port_hi);
-    static const uint8_t extensions[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH, IPPROTO_DSTOPTS};
+    static const uint8_t extensions[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH,
+                                         IPPROTO_DSTOPTS};
     for (size_t i = 0; i < sizeof extensions; i++)
         append(t, " or ip6[6] == %u", extensions[i]);
     if (filter->protocols)

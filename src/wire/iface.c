@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <netlink/addr.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
+#include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/socket.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 struct nl_sock *iface_netlink(void) {
     struct nl_sock *nl = nl_socket_alloc();
@@ -44,4 +48,43 @@ int iface_read(struct nl_sock *nl, int index, const char *name, struct iface *ou
         memcpy(out->mac, nl_addr_get_binary_addr(mac), MAC_LEN);
     rtnl_link_put(link);
     return 0;
+}
+
+static bool read_address(struct rtnl_addr *a, struct iface_address *out) {
+    struct nl_addr *local = rtnl_addr_get_local(a);
+    if (!local)
+        return false;
+    const uint8_t *raw = nl_addr_get_binary_addr(local);
+    unsigned bytes = nl_addr_get_len(local);
+    if (bytes != 4 && bytes != 16)
+        return false;
+    int index = rtnl_addr_get_ifindex(a);
+    *out = (struct iface_address){
+        .ifindex = index,
+        .addr = bytes == 4 ? addr_from_v4(load_be32(raw)) : (addr_t)load_be64(raw) << 64 | load_be64(raw + 8),
+        .prefix_len = rtnl_addr_get_peer(a) ? bytes * 8 : (unsigned)rtnl_addr_get_prefixlen(a),
+        .tentative = rtnl_addr_get_flags(a) & (IFA_F_TENTATIVE | IFA_F_DADFAILED),
+    };
+    if (index > 0 && (unsigned)index <= ADDR_ZONE_MAX)
+        out->addr = addr_with_zone(out->addr, (unsigned)index);
+    return out->prefix_len <= bytes * 8;
+}
+
+int iface_addresses(struct nl_sock *nl, struct array *addresses) {
+    struct nl_cache *all = NULL;
+    if (rtnl_addr_alloc_cache(nl, &all) < 0)
+        return -EIO;
+    int r = 0;
+    for (struct nl_object *o = nl_cache_get_first(all); o && r == 0; o = nl_cache_get_next(o)) {
+        struct iface_address found, *slot = NULL;
+        if (!read_address((struct rtnl_addr *)o, &found))
+            continue;
+        slot = array_add(addresses);
+        if (slot)
+            *slot = found;
+        else
+            r = -errno;
+    }
+    nl_cache_free(all);
+    return r;
 }

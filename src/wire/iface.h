@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/addr.h"
+#include "base/array.h"
 #include "wire/link.h"
 
 struct nl_sock;
@@ -29,5 +31,17 @@ struct nl_sock *iface_netlink(void);
 /* Asks for one interface, by index, or by name where index is 0. Returns 0, -ENODEV when there is no such interface, or
  * another negative errno. */
 int iface_read(struct nl_sock *nl, int index, const char *name, struct iface *out);
+
+/* An address of this machine. */
+struct iface_address {
+    int ifindex;
+    addr_t addr;         /* a link-local one with its zone */
+    unsigned prefix_len; /* bits of its own family; all of them where the other end has an address of its own */
+    bool tentative;      /* IPv6: not usable (yet), because somebody else may have it */
+};
+
+/* Adds to `addresses` (of struct iface_address) all that this machine has, of both families. Negative errno; -E2BIG
+ * when the array is full. */
+int iface_addresses(struct nl_sock *nl, struct array *addresses);
 
 #endif

@@ -48,13 +48,16 @@ struct route_options {
     addr_t source_v4, source_v6;
 };
 
-/* Resolves the given ranges (ascending, disjoint). The FIB dump gives the boundaries, one RTM_GETROUTE a segment gives
- * the answer, so policy rules, metrics and source hints hold as for any local packet; of several paths (multipath) a
- * segment takes that of its first address. Unreachable are: no route, blackhole and the like, broadcast and multicast,
- * 0.0.0.0, loopback addresses through another interface, and what leads to an interface without carrier. -e leaves only
- * routes that name the interface; it makes none. Negative errno with a line on failure: -ENETUNREACH only when no
- * address at all has a way out; -ENODEV, -ENETDOWN for ifname; -EADDRNOTAVAIL for a source that would be spoofing, and for an interface without
- * an address; -EINVAL for a link-local address without zone; -EPROTONOSUPPORT where a route leads to a kind of link that is neither Ethernet nor plain IP; -E2BIG. */
+/* Resolves the given ranges (ascending, disjoint; both families). The FIB dump gives the boundaries, one RTM_GETROUTE a
+ * segment gives the answer, so policy rules, metrics and source hints hold as for any local packet; of several paths
+ * (multipath) a segment takes that of its first address. Unreachable are: no route, blackhole and the like, broadcast
+ * and multicast, 0.0.0.0 and ::, loopback addresses through another interface, what leads to an interface without
+ * carrier, and what a link-local or borrowed source does not reach. -e leaves only routes that name the interface; it
+ * makes none. A range of link-local addresses lies in one zone, given or that of -e; of a wider range, the link-local
+ * part is unreachable. Negative errno with a line on failure: -ENETUNREACH only when no address at all has a way out;
+ * -ENODEV, -ENETDOWN for ifname; -EADDRNOTAVAIL for a source that would be spoofing, and for an interface without an
+ * address; -EINVAL for a link-local address without zone; -EAFNOSUPPORT for an IPv4 route over an IPv6 gateway;
+ * -EPROTONOSUPPORT where a route leads to a kind of link that is neither Ethernet nor plain IP; -E2BIG. */
 int route_resolve(const struct addr_range *ranges, size_t n, const struct route_options *options, struct route_map *out,
                   struct error *e);
 void route_map_deinit(struct route_map *m);
