@@ -1,11 +1,12 @@
-/* reply_parse(): what a received frame is. */
-#include "probe/reply.h"
+/* reply_parse(): what a received frame is. Here are the link's and IP's headers. */
+#include "probe/parse.h"
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "probe/checksum.h"
 #include "probe/packet.h"
+
+#define EXTENSIONS_MAX 16u /* a packet with more of them is nobody's answer */
 
 const char *ignored_name(enum ignored i) {
     static const char *const names[IGNORED_COUNT] = {
@@ -37,68 +38,35 @@ char *tcp_flags_format(uint8_t flags, char buf[static TCP_FLAGS_STRLEN]) {
     return buf;
 }
 
-/* A piece of the frame that is being read. */
-struct span {
-    const uint8_t *p;
-    size_t n; /* bytes captured */
-};
-
-/* Of a segment that somebody vouches for, the capture may hold only the first part. */
-static enum ignored parse_tcp(struct span tcp, uint64_t pseudo, bool vouched, struct reply *r) {
-    if (tcp.n < TCP_LEN)
+/* Reads what the IP packet carries. */
+static enum ignored parse_carried(uint8_t proto, const struct carried *c, struct reply *r) {
+    r->proto = proto;
+    bool ported = proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP;
+    if (c->data.n < c->len && !(ported && c->vouched))
         return IGNORED_TRUNCATED;
-    if (!vouched && checksum_fold(checksum_add(pseudo, tcp.p, tcp.n)) != 0xffff)
-        return IGNORED_BAD_TCP_CHECKSUM;
-    size_t header = (size_t)(tcp.p[TCP_OFFSET] >> 4) * 4;
-    if (header < TCP_LEN || header > tcp.n)
-        return IGNORED_TRUNCATED;
-    r->kind = REPLY_TCP;
-    r->source_port = load_be16(tcp.p + TCP_SOURCE_PORT);
-    r->dest_port = load_be16(tcp.p + TCP_DEST_PORT);
-    r->seq = load_be32(tcp.p + TCP_SEQ);
-    r->ack = load_be32(tcp.p + TCP_ACK_NUMBER);
-    r->tcp_flags = tcp.p[TCP_FLAGS];
-    r->window = load_be16(tcp.p + TCP_WINDOW);
+    switch (proto) {
+    case PROTO_TCP:
+        return parse_tcp(c, r);
+    case PROTO_UDP:
+        return parse_udp(c, r);
+    case PROTO_SCTP:
+        return parse_sctp(c, r);
+    case PROTO_ICMP:
+        if (c->v4)
+            return parse_icmp(c, r);
+        break;
+    case PROTO_ICMPV6:
+        if (!c->v4)
+            return parse_icmpv6(c, r);
+        break;
+    default:
+        break;
+    }
+    r->kind = REPLY_OTHER;
     return IGNORED_NOT;
 }
 
-/* The packet that an ICMP error quotes: its header as it was when the error arose, and at least 8 bytes behind it. On
- * the way routers changed the time to live, and some change or forget the header's checksum: it is not looked at. */
-static enum ignored parse_quote(struct span quote, struct reply *r) {
-    if (quote.n < IPV4_LEN)
-        return IGNORED_TRUNCATED;
-    if (quote.p[0] >> 4 != 4)
-        return IGNORED_NOT_OURS;
-    size_t header = (size_t)(quote.p[0] & 0xf) * 4;
-    if (header < IPV4_LEN || quote.n < header + ICMP_QUOTE_LEN)
-        return IGNORED_TRUNCATED;
-    if (load_be16(quote.p + IPV4_FRAGMENT) & IPV4_OFFSET_MASK)
-        return IGNORED_FRAGMENT; /* what follows is not the start of a TCP header */
-    const uint8_t *tcp = quote.p + header;
-    r->quoted_source = addr_from_v4(load_be32(quote.p + IPV4_SOURCE));
-    r->quoted_dest = addr_from_v4(load_be32(quote.p + IPV4_DEST));
-    r->quoted_proto = quote.p[IPV4_PROTO];
-    r->quoted_source_port = load_be16(tcp + TCP_SOURCE_PORT);
-    r->quoted_dest_port = load_be16(tcp + TCP_DEST_PORT);
-    r->quoted_seq = load_be32(tcp + TCP_SEQ);
-    return IGNORED_NOT;
-}
-
-/* icmp holds the whole message: nothing vouches for the checksum of ICMP, so all of it must be there. */
-static enum ignored parse_icmp(struct span icmp, struct reply *r) {
-    if (icmp.n < ICMP_LEN)
-        return IGNORED_TRUNCATED;
-    if (checksum_fold(checksum_add(0, icmp.p, icmp.n)) != 0xffff)
-        return IGNORED_BAD_ICMP_CHECKSUM;
-    r->kind = REPLY_ICMP_ERROR;
-    r->icmp_type = icmp.p[ICMP_TYPE];
-    r->icmp_code = icmp.p[ICMP_CODE];
-    if (r->icmp_type != ICMP_UNREACHABLE && r->icmp_type != ICMP_TIME_EXCEEDED)
-        return IGNORED_UNSUPPORTED_ICMP;
-    return parse_quote((struct span){icmp.p + ICMP_LEN, icmp.n - ICMP_LEN}, r);
-}
-
-static enum ignored parse_ipv4(struct span ip, size_t wire_n, uint32_t flags, struct reply *r) {
+static enum ignored parse_ipv4(struct span ip, size_t wire_n, bool vouched, struct reply *r) {
     if (ip.n < IPV4_LEN)
         return IGNORED_TRUNCATED;
     if (ip.p[0] >> 4 != 4)
@@ -111,45 +79,83 @@ static enum ignored parse_ipv4(struct span ip, size_t wire_n, uint32_t flags, st
     size_t total = load_be16(ip.p + IPV4_TOTAL_LEN);
     if (total < header || total > wire_n)
         return IGNORED_TRUNCATED;
-    uint8_t proto = ip.p[IPV4_PROTO];
-    if (proto != PROTO_TCP && proto != PROTO_ICMP)
-        return IGNORED_NOT_OURS;
     if (load_be16(ip.p + IPV4_FRAGMENT) & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK))
         return IGNORED_FRAGMENT;
-    bool cut = total > ip.n;
-    bool vouched = flags & (FRAME_CSUM_UNFILLED | FRAME_CSUM_VALID);
-    if (cut && (proto != PROTO_TCP || !vouched))
-        return IGNORED_TRUNCATED;
     uint32_t source = load_be32(ip.p + IPV4_SOURCE), dest = load_be32(ip.p + IPV4_DEST);
     r->source = addr_from_v4(source);
     r->dest = addr_from_v4(dest);
     r->ttl = ip.p[IPV4_TTL];
-    struct span payload = {ip.p + header, (cut ? ip.n : total) - header};
-    if (proto == PROTO_ICMP)
-        return parse_icmp(payload, r);
-    return parse_tcp(payload, checksum_pseudo_v4(source, dest, proto, (uint16_t)(total - header)), vouched, r);
+    struct carried c = {
+        .data = {ip.p + header, (total < ip.n ? total : ip.n) - header},
+        .len = total - header,
+        .pseudo = (uint64_t)source + dest,
+        .v4 = true,
+        .vouched = vouched,
+    };
+    return parse_carried(ip.p[IPV4_PROTO], &c, r);
 }
 
-/* Is it the address of one station, so that frames can be sent to it? */
-static bool is_station(const uint8_t mac[static MAC_LEN]) {
-    static const uint8_t none[MAC_LEN];
-    return !(mac[0] & ETHERNET_GROUP_BIT) && memcmp(mac, none, MAC_LEN) != 0;
+bool load_addr6(const uint8_t *p, addr_t *out) {
+    *out = (addr_t)load_be64(p) << 64 | load_be64(p + 8);
+    return !addr_is_v4(*out) && addr_zone(*out) == 0;
 }
 
-static enum ignored parse_arp(struct span arp, struct reply *r) {
-    if (arp.n < ARP_LEN)
+static bool is_extension(uint8_t proto) {
+    return proto == PROTO_HOP_BY_HOP || proto == PROTO_ROUTING || proto == PROTO_FRAGMENT || proto == PROTO_AH ||
+           proto == PROTO_DEST_OPTIONS;
+}
+
+/* Bytes of the extension header at p, of which at least 8 are there. */
+static size_t extension_len(uint8_t proto, const uint8_t *p) {
+    if (proto == PROTO_FRAGMENT)
+        return IPV6_EXTENSION_UNIT;
+    return proto == PROTO_AH ? (p[1] + 2u) * 4 : (p[1] + 1u) * IPV6_EXTENSION_UNIT;
+}
+
+enum ignored walk_extensions(uint8_t proto, struct span rest, bool quoted, struct walk *out) {
+    for (unsigned i = 0; i < EXTENSIONS_MAX; i++) {
+        *out = (struct walk){proto, rest};
+        if (!is_extension(proto) || rest.n < IPV6_EXTENSION_UNIT)
+            return IGNORED_NOT;
+        size_t len = extension_len(proto, rest.p);
+        if (len > rest.n)
+            return IGNORED_NOT;
+        if (proto == PROTO_ROUTING && !quoted && rest.p[IPV6_ROUTING_LEFT] != 0)
+            return IGNORED_NOT_OURS;
+        if (proto == PROTO_FRAGMENT &&
+            load_be16(rest.p + IPV6_FRAGMENT_OFFSET) & (quoted ? IPV6_OFFSET_MASK : IPV6_FRAGMENT_MASK))
+            return IGNORED_FRAGMENT;
+        proto = rest.p[0];
+        rest = (struct span){rest.p + len, rest.n - len};
+    }
+    return IGNORED_NOT_OURS;
+}
+
+static enum ignored parse_ipv6(struct span ip, size_t wire_n, bool vouched, struct reply *r) {
+    if (ip.n < IPV6_LEN)
         return IGNORED_TRUNCATED;
-    if (load_be16(arp.p + ARP_HARDWARE) != ARP_HARDWARE_ETHERNET ||
-        load_be16(arp.p + ARP_PROTO) != ETHERNET_TYPE_IPV4 || arp.p[ARP_HARDWARE_LEN] != MAC_LEN ||
-        arp.p[ARP_PROTO_LEN] != 4 || load_be16(arp.p + ARP_OPCODE) != ARP_REPLY)
+    if (ip.p[0] >> 4 != 6)
         return IGNORED_NOT_OURS;
-    if (!is_station(arp.p + ARP_SENDER_MAC))
+    size_t len = load_be16(ip.p + IPV6_PAYLOAD_LEN);
+    if (len > wire_n - IPV6_LEN)
+        return IGNORED_TRUNCATED;
+    if (!load_addr6(ip.p + IPV6_SOURCE, &r->source) || !load_addr6(ip.p + IPV6_DEST, &r->dest))
         return IGNORED_WRONG_ADDRESS;
-    r->kind = REPLY_NEIGHBOUR;
-    memcpy(r->source_mac, arp.p + ARP_SENDER_MAC, MAC_LEN);
-    r->source = addr_from_v4(load_be32(arp.p + ARP_SENDER_IP));
-    r->dest = addr_from_v4(load_be32(arp.p + ARP_TARGET_IP));
-    return IGNORED_NOT;
+    r->ttl = ip.p[IPV6_HOP_LIMIT];
+    size_t captured = ip.n - IPV6_LEN < len ? ip.n - IPV6_LEN : len;
+    struct walk w;
+    enum ignored why = walk_extensions(ip.p[IPV6_NEXT_HEADER], (struct span){ip.p + IPV6_LEN, captured}, false, &w);
+    if (why != IGNORED_NOT)
+        return why;
+    if (is_extension(w.proto))
+        return IGNORED_TRUNCATED;
+    struct carried c = {
+        .data = w.rest,
+        .len = len - (captured - w.rest.n),
+        .pseudo = checksum_addr(r->source) + checksum_addr(r->dest),
+        .vouched = vouched,
+    };
+    return parse_carried(w.proto, &c, r);
 }
 
 void reply_set_zone(struct reply *r, unsigned ifindex) {
@@ -163,8 +169,11 @@ enum ignored reply_parse(enum link_type link, const uint8_t *frame, size_t len, 
                          struct reply *r) {
     memset(r, 0, sizeof *r);
     size_t on_wire = wire_len > len ? wire_len : len;
-    if (link != LINK_ETHERNET)
-        return parse_ipv4((struct span){frame, len}, on_wire, flags, r);
+    bool vouched = flags & (FRAME_CSUM_UNFILLED | FRAME_CSUM_VALID);
+    if (link != LINK_ETHERNET) {
+        bool v6 = len > 0 && frame[0] >> 4 == 6;
+        return (v6 ? parse_ipv6 : parse_ipv4)((struct span){frame, len}, on_wire, vouched, r);
+    }
     if (len < ETHERNET_HEADER_LEN)
         return IGNORED_TRUNCATED;
     memcpy(r->dest_mac, frame + ETHERNET_DEST, MAC_LEN);
@@ -172,7 +181,9 @@ enum ignored reply_parse(enum link_type link, const uint8_t *frame, size_t len, 
     struct span rest = {frame + ETHERNET_HEADER_LEN, len - ETHERNET_HEADER_LEN};
     switch (load_be16(frame + ETHERNET_TYPE)) {
     case ETHERNET_TYPE_IPV4:
-        return parse_ipv4(rest, on_wire - ETHERNET_HEADER_LEN, flags, r);
+        return parse_ipv4(rest, on_wire - ETHERNET_HEADER_LEN, vouched, r);
+    case ETHERNET_TYPE_IPV6:
+        return parse_ipv6(rest, on_wire - ETHERNET_HEADER_LEN, vouched, r);
     case ETHERNET_TYPE_ARP:
         return parse_arp(rest, r);
     default:

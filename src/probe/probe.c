@@ -1,15 +1,8 @@
 #include "probe/probe.h"
 
-#include <string.h>
-
-#include "base/bytes.h"
-#include "probe/checksum.h"
-#include "probe/packet.h"
+#include "probe/build.h"
+#include "probe/payload.h"
 #include "probe/reply.h"
-
-#define PROBE_WINDOW 64240u /* docs/headers.md: what Linux offers on Ethernet, 44 segments of 1460 */
-#define PROBE_MSS_V4 1460u
-#define TCP_OPTION_MSS 2u
 
 uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
                       uint16_t dest_port) {
@@ -17,10 +10,8 @@ uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest,
         return siphash24_u64x2(key, (uint64_t)addr_v4(source) << 32 | addr_v4(dest),
                                (uint64_t)source_port << 16 | dest_port);
     uint8_t tuple[36];
-    store_be64(tuple, (uint64_t)(source >> 64));
-    store_be64(tuple + 8, (uint64_t)source);
-    store_be64(tuple + 16, (uint64_t)(dest >> 64));
-    store_be64(tuple + 24, (uint64_t)dest);
+    store_addr6(tuple, addr_on_wire(source));
+    store_addr6(tuple + 16, addr_on_wire(dest));
     store_be16(tuple + 32, source_port);
     store_be16(tuple + 34, dest_port);
     return siphash24(key, tuple, sizeof tuple);
@@ -30,143 +21,149 @@ uint16_t probe_source_port(const struct probe_config *c, unsigned technique, uns
     return (uint16_t)(c->first_port[technique] + (c->port_fixed ? 0 : try));
 }
 
-/* What the three kinds of segment that noctule builds differ in. */
-struct segment {
-    uint32_t source, dest;
-    uint16_t source_port, dest_port;
-    uint32_t seq, ack;
-    uint16_t id; /* of the IP header */
-    uint16_t window;
-    uint8_t ttl;
-    uint8_t flags;
-};
-
-/* Writes the link header, if the link has one. Returns its length. */
-static size_t write_link(enum link_type link, const uint8_t *dest, const uint8_t *source, uint16_t type,
-                         uint8_t *frame) {
-    if (link != LINK_ETHERNET)
-        return 0;
-    memcpy(frame + ETHERNET_DEST, dest, MAC_LEN);
-    memcpy(frame + ETHERNET_SOURCE, source, MAC_LEN);
-    store_be16(frame + ETHERNET_TYPE, type);
-    return ETHERNET_HEADER_LEN;
-}
-
-/* Writes an IPv4 packet with the segment; a SYN carries the MSS option. Returns the packet's length. */
-static size_t write_segment(const struct segment *s, uint8_t *ip) {
-    size_t tcp_len = TCP_LEN + (s->flags & TCP_SYN ? TCP_MSS_LEN : 0);
-    size_t total = IPV4_LEN + tcp_len;
-    store_be32(ip, UINT32_C(0x45000000) | (uint32_t)total); /* version 4, 5 words, type of service 0 */
-    store_be16(ip + IPV4_ID, s->id);
-    store_be16(ip + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
-    ip[IPV4_TTL] = s->ttl;
-    ip[IPV4_PROTO] = PROTO_TCP;
-    store_be16(ip + IPV4_CHECKSUM, 0);
-    store_be32(ip + IPV4_SOURCE, s->source);
-    store_be32(ip + IPV4_DEST, s->dest);
-    store_be16(ip + IPV4_CHECKSUM, checksum_finish(checksum_add(0, ip, IPV4_LEN)));
-
-    uint8_t *tcp = ip + IPV4_LEN;
-    store_be16(tcp + TCP_SOURCE_PORT, s->source_port);
-    store_be16(tcp + TCP_DEST_PORT, s->dest_port);
-    store_be32(tcp + TCP_SEQ, s->seq);
-    store_be32(tcp + TCP_ACK_NUMBER, s->ack);
-    tcp[TCP_OFFSET] = (uint8_t)(tcp_len / 4 << 4);
-    tcp[TCP_FLAGS] = s->flags;
-    store_be16(tcp + TCP_WINDOW, s->window);
-    store_be32(tcp + TCP_CHECKSUM, 0); /* and the urgent pointer */
-    if (s->flags & TCP_SYN)
-        store_be32(tcp + TCP_OPTIONS, TCP_OPTION_MSS << 24 | TCP_MSS_LEN << 16 | PROBE_MSS_V4);
-    uint64_t sum = checksum_pseudo_v4(s->source, s->dest, PROTO_TCP, (uint16_t)tcp_len);
-    store_be16(tcp + TCP_CHECKSUM, checksum_finish(checksum_add(sum, tcp, tcp_len)));
-    return total;
-}
-
-static size_t build_arp(const struct probe_path *path, addr_t target, uint8_t *frame) {
-    static const uint8_t broadcast[MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    if (path->link != LINK_ETHERNET)
-        return 0;
-    memset(frame, 0, ETHERNET_MIN_LEN);
-    uint8_t *arp = frame + write_link(path->link, broadcast, path->source_mac, ETHERNET_TYPE_ARP, frame);
-    store_be16(arp + ARP_HARDWARE, ARP_HARDWARE_ETHERNET);
-    store_be16(arp + ARP_PROTO, ETHERNET_TYPE_IPV4);
-    arp[ARP_HARDWARE_LEN] = MAC_LEN;
-    arp[ARP_PROTO_LEN] = 4;
-    store_be16(arp + ARP_OPCODE, ARP_REQUEST);
-    memcpy(arp + ARP_SENDER_MAC, path->source_mac, MAC_LEN);
-    store_be32(arp + ARP_SENDER_IP, addr_v4(path->source));
-    store_be32(arp + ARP_TARGET_IP, addr_v4(target));
-    return ETHERNET_MIN_LEN;
-}
-
 unsigned probe_parts(const struct probe_config *c, const struct endpoint *ep) {
-    (void)c;
-    (void)ep;
-    return 1;
+    unsigned n = 1;
+    if (ep->slot.technique == TECHNIQUE_UDP)
+        n = payload_count(ep->slot.port, c->amplifiers);
+    else if (ep->slot.technique == TECHNIQUE_PING)
+        n = c->n_ping;
+    return n < 1 ? 1 : n > PROBE_PARTS_MAX ? PROBE_PARTS_MAX : n;
 }
 
-size_t probe_packet_max(const struct probe_config *c, const struct slot *slot) {
-    (void)c;
-    (void)slot;
-    return 44;
+/* A packet from one of our ports to one of theirs: all that its cookie stands for. */
+static struct draft draft_of(const struct probe_config *c, const struct probe_path *path, addr_t dest,
+                             unsigned technique, uint16_t source_port, uint16_t dest_port) {
+    struct siphash_key key = technique_key(c, technique);
+    return (struct draft){
+        .link = path->link,
+        .source_mac = path->source_mac,
+        .dest_mac = path->dest_mac,
+        .source = addr_on_wire(path->source),
+        .dest = addr_on_wire(dest),
+        .cookie = probe_cookie(&key, path->source, dest, source_port, dest_port),
+        .ttl = c->ttl,
+    };
+}
+
+static size_t build_tcp(const struct draft *d, uint16_t source_port, uint16_t dest_port, uint8_t flags,
+                        uint8_t *frame) {
+    struct segment s = {
+        .source_port = source_port,
+        .dest_port = dest_port,
+        .seq = (uint32_t)d->cookie,
+        .ack = flags & TCP_ACK ? (uint32_t)d->cookie : 0,
+        .window = PROBE_WINDOW,
+        .flags = flags,
+    };
+    return build_segment(d, &s, frame);
+}
+
+static size_t build_udp(const struct probe_config *c, const struct draft *d, uint16_t source_port, uint16_t dest_port,
+                        unsigned nth, uint8_t *frame) {
+    size_t len = payload_build(dest_port, nth, c->amplifiers, d->cookie, frame + draft_offset(d) + UDP_LEN);
+    return build_datagram(d, source_port, dest_port, len, frame);
+}
+
+/* The service that answers from another port has our ports to itself, by which its answers are known. */
+static uint16_t udp_source_port(const struct probe_config *c, uint16_t dest_port, unsigned try) {
+    if (c->wandering_port && !c->port_fixed && payload_wanders(dest_port))
+        return (uint16_t)(c->wandering_port + try);
+    return probe_source_port(c, TECHNIQUE_UDP, try);
+}
+
+static size_t build_ip_protocol(const struct probe_config *c, const struct probe_path *path, const struct endpoint *ep,
+                                unsigned try, uint8_t *frame) {
+    uint8_t proto = (uint8_t)ep->slot.port;
+    uint16_t source_port = probe_source_port(c, TECHNIQUE_PROTOCOL, try);
+    uint16_t dest_port = protocol_port(proto, addr_is_v4(ep->addr));
+    struct draft d = draft_of(c, path, ep->addr, TECHNIQUE_PROTOCOL, source_port, dest_port);
+    switch (proto) {
+    case PROTO_TCP:
+        return build_tcp(&d, source_port, dest_port, TCP_ACK, frame);
+    case PROTO_UDP:
+        return build_datagram(&d, source_port, dest_port, 0, frame);
+    case PROTO_SCTP:
+        return build_sctp_init(&d, source_port, dest_port, frame);
+    default:
+        return build_protocol(&d, proto, (uint16_t)try, frame);
+    }
+}
+
+static size_t build_ping(const struct probe_config *c, const struct probe_path *path, addr_t dest, unsigned try,
+                         const struct ping_part *part, uint8_t *frame) {
+    uint16_t source_port = probe_source_port(c, TECHNIQUE_PING, try), dest_port = part->port;
+    if (part->kind == PING_ECHO)
+        dest_port = addr_is_v4(dest) ? ICMP_ECHO : ICMPV6_ECHO;
+    else if (part->kind == PING_TIMESTAMP)
+        dest_port = ICMP_TIMESTAMP;
+    struct draft d = draft_of(c, path, dest, TECHNIQUE_PING, source_port, dest_port);
+    switch (part->kind) {
+    case PING_ECHO:
+        return build_echo(&d, (uint16_t)try, frame);
+    case PING_TIMESTAMP:
+        return build_timestamp(&d, (uint16_t)try, frame);
+    case PING_SYN:
+        return build_tcp(&d, source_port, dest_port, TCP_SYN, frame);
+    case PING_ACK:
+        return build_tcp(&d, source_port, dest_port, TCP_ACK, frame);
+    case PING_UDP:
+        return build_udp(c, &d, source_port, dest_port, 0, frame);
+    default:
+        return build_sctp_init(&d, source_port, dest_port, frame);
+    }
 }
 
 size_t probe_build(const struct probe_config *c, const struct probe_path *path, const struct endpoint *ep, unsigned try,
                    unsigned part, uint8_t frame[static PROBE_FRAME_MAX]) {
-    (void)part;
-    if (!addr_is_v4(ep->addr) || !addr_is_v4(path->source))
+    const struct technique *t = &techniques[ep->slot.technique];
+    if (addr_is_v4(ep->addr) != addr_is_v4(path->source))
         return 0;
+    uint16_t dest_port = ep->slot.port;
+    if (t->ip_proto == PROTO_TCP) { /* first: most probes are */
+        uint16_t source_port = probe_source_port(c, ep->slot.technique, try);
+        struct draft d = draft_of(c, path, ep->addr, ep->slot.technique, source_port, dest_port);
+        return build_tcp(&d, source_port, dest_port, c->flags_given ? c->flags : t->tcp_flags, frame);
+    }
+    if (t->ip_proto) {
+        bool udp = t->ip_proto == PROTO_UDP;
+        uint16_t source_port =
+            udp ? udp_source_port(c, dest_port, try) : probe_source_port(c, ep->slot.technique, try);
+        struct draft d = draft_of(c, path, ep->addr, ep->slot.technique, source_port, dest_port);
+        if (udp)
+            return build_udp(c, &d, source_port, dest_port, part, frame);
+        return ep->slot.technique == TECHNIQUE_SCTP_INIT ? build_sctp_init(&d, source_port, dest_port, frame)
+                                                         : build_sctp_cookie(&d, source_port, dest_port, frame);
+    }
     if (ep->slot.technique == TECHNIQUE_NEIGHBOUR)
-        return build_arp(path, ep->addr, frame);
-    uint16_t source_port = probe_source_port(c, ep->slot.technique, try);
-    uint64_t cookie = probe_cookie(&c->key, path->source, ep->addr, source_port, ep->slot.port);
-    struct segment s = {
-        .source = addr_v4(path->source),
-        .dest = addr_v4(ep->addr),
-        .source_port = source_port,
-        .dest_port = ep->slot.port,
-        .seq = (uint32_t)cookie,
-        .id = (uint16_t)(cookie >> 32),
-        .window = PROBE_WINDOW,
-        .ttl = c->ttl,
-        .flags = techniques[ep->slot.technique].tcp_flags,
-    };
-    size_t at = write_link(path->link, path->dest_mac, path->source_mac, ETHERNET_TYPE_IPV4, frame);
-    return at + write_segment(&s, frame + at);
+        return build_neighbour(path, ep->addr, frame);
+    if (ep->slot.technique == TECHNIQUE_PING)
+        return part < c->n_ping ? build_ping(c, path, ep->addr, try, &c->ping[part], frame) : 0;
+    return build_ip_protocol(c, path, ep, try, frame);
 }
 
-/* Writes a segment that answers r: addresses and ports turned round, identification as our probe had it. */
-static size_t build_answer(const struct probe_config *c, enum link_type link, const struct reply *r, struct segment s,
-                           uint64_t cookie, uint8_t *frame) {
-    s.source = addr_v4(r->dest);
-    s.dest = addr_v4(r->source);
-    s.source_port = r->dest_port;
-    s.dest_port = r->source_port;
-    s.id = (uint16_t)(cookie >> 32);
-    s.ttl = c->ttl;
-    size_t at = write_link(link, r->source_mac, r->dest_mac, ETHERNET_TYPE_IPV4, frame);
-    return at + write_segment(&s, frame + at);
+/* The longest payload of an IP packet that a probe is, in bytes. */
+static size_t payload_max(const struct probe_config *c, const struct slot *slot) {
+    const struct technique *t = &techniques[slot->technique];
+    switch (t->ip_proto) {
+    case PROTO_TCP:
+        return (c->flags_given ? c->flags : t->tcp_flags) & TCP_SYN ? SEGMENT_SYN_LEN : TCP_LEN;
+    case PROTO_UDP:
+        return UDP_LEN + payload_longest(slot->port, c->amplifiers);
+    case PROTO_SCTP:
+        return slot->technique == TECHNIQUE_SCTP_INIT ? SCTP_INIT_LEN : SCTP_COOKIE_LEN;
+    default:
+        break;
+    }
+    size_t longest = ECHO_LEN; /* of all that -sO sends, and of neighbour discovery */
+    if (slot->technique == TECHNIQUE_PING)
+        for (unsigned i = 0; i < c->n_ping; i++)
+            if (c->ping[i].kind == PING_UDP && UDP_LEN + payload_longest(c->ping[i].port, c->amplifiers) > longest)
+                longest = UDP_LEN + payload_longest(c->ping[i].port, c->amplifiers);
+    return longest;
 }
 
-static bool is_answerable(const struct reply *r) {
-    return r->kind == REPLY_TCP && addr_is_v4(r->source) && addr_is_v4(r->dest);
-}
-
-size_t probe_build_reset(const struct probe_config *c, enum link_type link, const struct reply *r,
-                         uint8_t frame[static PROBE_FRAME_MAX]) {
-    if (!is_answerable(r))
-        return 0;
-    uint64_t cookie = probe_cookie(&c->key, r->dest, r->source, r->dest_port, r->source_port);
-    return build_answer(c, link, r, (struct segment){.seq = r->ack, .flags = TCP_RST}, cookie, frame);
-}
-
-size_t probe_build_syn_ack(const struct probe_config *c, enum link_type link, const struct reply *r,
-                           uint8_t frame[static PROBE_FRAME_MAX]) {
-    if (!is_answerable(r))
-        return 0;
-    uint64_t cookie = probe_cookie(&c->key, r->dest, r->source, r->dest_port, r->source_port);
-    struct segment s = {.seq = (uint32_t)cookie, .ack = r->seq + 1, .window = PROBE_WINDOW, .flags = TCP_SYN | TCP_ACK};
-    return build_answer(c, link, r, s, cookie, frame);
+size_t probe_packet_max(const struct probe_config *c, const struct slot *slot) {
+    return IPV6_LEN + payload_max(c, slot);
 }
 
 unsigned probe_wire_bits(enum link_type link, size_t frame_len) {

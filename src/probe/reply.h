@@ -66,7 +66,7 @@ struct reply {
     addr_t quoted_source, quoted_dest;
     uint8_t quoted_proto;
     uint32_t quoted_id;  /* IPv4 identification; IPv6 flow label */
-    uint16_t quoted_source_port, quoted_dest_port;
+    uint16_t quoted_source_port, quoted_dest_port; /* ICMP: type and code, and the checksum, as they stand there */
     uint32_t quoted_seq; /* TCP sequence number; SCTP verification tag; ICMP: id and sequence as they stand there */
     uint32_t quoted_tag; /* SCTP INIT: its initiate tag, where so much was quoted; else 0 */
 };
@@ -76,7 +76,7 @@ void reply_set_zone(struct reply *r, unsigned ifindex);
 
 /* Reads one frame of len captured bytes; wire_len is what it had on the wire, flags are enum frame_flag. Verifies the
  * checksums of IPv4, ICMP, ICMPv6 and, unless a flag vouches for them, TCP, UDP and SCTP. Walks IPv6 extension headers
- * (RFC 8200 4: hop-by-hop, routing, destination options, authentication). What follows the IP packet (Ethernet padding)
+ * (RFC 8200 4: hop-by-hop, routing, destination options, authentication, and fragment headers of whole packets, RFC 6946). What follows the IP packet (Ethernet padding)
  * is not looked at. A frame that ends before the packet does is truncated, but for a TCP, UDP or SCTP packet of which
  * only the capture lacks the end and whose checksum a flag vouches for. Returns IGNORED_NOT and fills *r, or the cause. */
 enum ignored reply_parse(enum link_type link, const uint8_t *frame, size_t len, uint32_t wire_len, uint32_t flags,
@@ -91,8 +91,9 @@ struct answer {
 };
 
 /* Validates a parsed reply against the cookie, the claimed ports and the technique table (the only source of states).
- * Whether the endpoint is in the plan, and was sent, is the caller's to find. REPLY_ASKED is nobody's answer. A bare SYN proves nothing: it is answered, and the ACK of that
- * answer carries the cookie; one that only echoes our own sequence number is not ours. */
+ * Whether the endpoint is in the plan, and was sent, is the caller's to find: of UDP, of other protocols' packets and of
+ * neighbours that is part of the proof. REPLY_ASKED is nobody's answer. A bare SYN proves nothing: it is answered, and
+ * the ACK of that answer carries the cookie; one that only echoes our own sequence number is not ours. */
 enum ignored reply_judge(const struct probe_config *c, const struct reply *r, struct answer *out);
 
 #endif

@@ -98,5 +98,7 @@ enum reason reason_from_icmpv6(uint8_t type, uint8_t code) {
     };
     if (type == ICMPV6_UNREACHABLE && code < sizeof unreachable)
         return (enum reason)unreachable[code];
+    if (type == ICMPV6_PARAMETER && code <= 1)
+        return code == 0 ? REASON_HEADER_FIELD : REASON_PROTO_UNREACH;
     return type == ICMPV6_TIME_EXCEEDED && code <= 1 ? REASON_TIME_EXCEEDED : REASON_NONE;
 }

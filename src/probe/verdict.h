@@ -60,7 +60,7 @@ const char *reason_name(enum reason r);
 enum state state_from_name(const char *name);
 
 /* Why a probe did not arrive, by the ICMP error's type and code (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1; ICMPv6:
- * RFC 4443 3.1, 3.3). REASON_NONE: that error says nothing of it. */
+ * RFC 4443 3.1, 3.3, 3.4). REASON_NONE: that error says nothing of it. */
 enum reason reason_from_icmp(uint8_t type, uint8_t code);
 enum reason reason_from_icmpv6(uint8_t type, uint8_t code);
 
