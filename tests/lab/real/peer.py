@@ -13,11 +13,14 @@ def numbers(text):
         yield from range(int(first), int(last or first) + 1)
 
 
-def nmap(namespace, words, target, ports, timeout=100):
-    """{port: Said} for every port asked for. No name look-ups, no discovery; three probes a port, as noctule's."""
+IN_A_HURRY = ("--max-retries", "2", "-T4")
+
+
+def nmap(namespace, words, target, ports, pace=IN_A_HURRY, timeout=100):
+    """{port: Said} for every port asked for. No name look-ups, no discovery; pace: how long and often it tries."""
     six = ["-6"] if ":" in target else []
-    done = namespace.run("nmap", *six, "-n", "-Pn", *words, "-p", ",".join(map(str, ports)), "--reason", "--max-retries",
-                         "2", "-T4", "-oX", "-", target, timeout=timeout)
+    done = namespace.run("nmap", *six, "-n", "-Pn", *words, "-p", ",".join(map(str, ports)), "--reason", *pace,
+                         "-oX", "-", target, timeout=timeout)
     host = ElementTree.fromstring(done.stdout).find("host")
     said = {}
     for port in host.iter("port"):
