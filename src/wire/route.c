@@ -252,7 +252,10 @@ static int look_up(struct resolver *r, addr_t to, struct fib_answer *answer) {
             return 1;
         from.ifindex = zone;
     }
-    return fib_lookup(r->nl, to, &from, answer);
+    int code = fib_lookup(r->nl, to, &from, answer);
+    if (code == 0 && !source->addr && answer->type == RTN_UNICAST && source_is_loopback(answer->source))
+        answer->source = 0; /* IPv6 offers ::1 where it has nothing else */
+    return code;
 }
 
 /* Turns the kernel's answer into a hop. What nothing can be sent to stays unreachable: no route, a broadcast or
@@ -265,6 +268,8 @@ static int hop_for(struct resolver *r, addr_t to, struct hop *out) {
     if (code < 0)
         return error_set(r->e, code, "cannot ask the kernel for a route: %s", strerror(-code));
     if (code > 0 || (answer.type != RTN_UNICAST && answer.type != RTN_LOCAL))
+        return 0;
+    if (addr_is_link_local(to) && answer.gateway) /* no router takes it anywhere (RFC 4291 2.5.6) */
         return 0;
     const struct iface *f = iface_of(r, answer.ifindex, &code);
     if (!f)
