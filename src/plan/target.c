@@ -1,4 +1,4 @@
-#include "plan/target.h"
+#include "plan/target_parts.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,15 +8,6 @@
 #define HOST_NAME_MAX_LEN 253 /* RFC 1035 2.3.4, as text without the final dot */
 #define LABEL_MAX_LEN 63
 
-/* A place in the text, and where to say what is wrong with it. */
-struct reader {
-    const char *s;
-    size_t n, at;
-    size_t whole; /* n, and the :port that was split off */
-    unsigned *column;
-    struct error *e;
-};
-
 /* One octet of an octet range: which values it takes, as ascending disjoint runs. */
 struct octet {
     struct {
@@ -25,7 +16,7 @@ struct octet {
     unsigned n;
 };
 
-__attribute__((format(printf, 3, 4))) static int bad(struct reader *r, size_t at, const char *fmt, ...) {
+int reader_bad(struct reader *r, size_t at, const char *fmt, ...) {
     char why[200];
     va_list ap;
     va_start(ap, fmt);
@@ -57,19 +48,18 @@ static bool take(struct reader *r, char c) {
     return true;
 }
 
-/* A decimal of at most max. Leading zeros are refused: half the world's parsers take them for octal. */
-static int read_number(struct reader *r, unsigned max, const char *what, unsigned *out) {
+int reader_number(struct reader *r, unsigned max, const char *what, unsigned *out) {
     size_t start = r->at;
     unsigned value = 0;
     while (is_digit(peek(r))) {
         value = value * 10 + (unsigned)(r->s[r->at++] - '0');
         if (value > max)
-            return bad(r, start, "%s is at most %u", what, max);
+            return reader_bad(r, start, "%s is at most %u", what, max);
     }
     if (r->at == start)
-        return bad(r, start, "%s is missing", what);
+        return reader_bad(r, start, "%s is missing", what);
     if (r->at - start > 1 && r->s[start] == '0')
-        return bad(r, start, "%s has a leading zero, which some read as octal", what);
+        return reader_bad(r, start, "%s has a leading zero, which some read as octal", what);
     *out = value;
     return 0;
 }
@@ -80,8 +70,8 @@ static int read_quad(struct reader *r, uint32_t *ip) {
         unsigned octet = 0;
         size_t at = r->at;
         if (i > 0 && !take(r, '.'))
-            return bad(r, at, "an IPv4 address has four octets");
-        int code = read_number(r, 255, "an octet", &octet);
+            return reader_bad(r, at, "an IPv4 address has four octets");
+        int code = reader_number(r, 255, "an octet", &octet);
         if (code < 0)
             return code;
         value = value << 8 | octet;
@@ -90,15 +80,19 @@ static int read_quad(struct reader *r, uint32_t *ip) {
     return 0;
 }
 
-static int append(struct reader *r, struct array *list, uint32_t lo, uint32_t hi, int32_t port, bool wide) {
+int reader_append(struct reader *r, struct array *list, struct addr_range range, int32_t port, bool wide) {
     struct target *t = array_add(list);
     if (!t) {
         int code = -errno;
         return code == -E2BIG ? error_set(r->e, code, "more than %zu target ranges", list->max)
                               : error_set(r->e, code, "out of memory for the targets");
     }
-    *t = (struct target){.range = {addr_from_v4(lo), addr_from_v4(hi)}, .port = port, .wide = wide};
+    *t = (struct target){.range = range, .port = port, .wide = wide};
     return 0;
+}
+
+static int append(struct reader *r, struct array *list, uint32_t lo, uint32_t hi, int32_t port, bool wide) {
+    return reader_append(r, list, (struct addr_range){addr_from_v4(lo), addr_from_v4(hi)}, port, wide);
 }
 
 /* octet = item (',' item)*, item = '*' | number | number '-' number. Runs come out merged and ascending. */
@@ -108,14 +102,14 @@ static int read_octet(struct reader *r, struct octet *out) {
         unsigned lo = 0, hi = 255;
         size_t start = r->at;
         if (!take(r, '*')) {
-            int code = read_number(r, 255, "an octet", &lo);
+            int code = reader_number(r, 255, "an octet", &lo);
             hi = lo;
             if (code == 0 && take(r, '-'))
-                code = read_number(r, 255, "an octet", &hi);
+                code = reader_number(r, 255, "an octet", &hi);
             if (code < 0)
                 return code;
             if (hi < lo)
-                return bad(r, start, "the range %u-%u runs backwards", lo, hi);
+                return reader_bad(r, start, "the range %u-%u runs backwards", lo, hi);
         }
         memset(has + lo, true, hi - lo + 1);
     } while (take(r, ','));
@@ -190,15 +184,15 @@ static int read_octets(struct reader *r, int32_t port, struct array *list) {
     struct octet o[4];
     for (int i = 0; i < 4; i++) {
         if (i > 0 && !take(r, '.'))
-            return bad(r, r->at, "an IPv4 address has four octets");
+            return reader_bad(r, r->at, "an IPv4 address has four octets");
         int code = read_octet(r, &o[i]);
         if (code < 0)
             return code;
     }
     if (peek(r) == '/')
-        return bad(r, r->at, "a prefix length goes with one address, not with octet ranges");
+        return reader_bad(r, r->at, "a prefix length goes with one address, not with octet ranges");
     if (r->at < r->n)
-        return bad(r, r->at, "expected the end of the target here");
+        return reader_bad(r, r->at, "expected the end of the target here");
     int split = 3;
     while (split > 0 && octet_is_full(&o[split]))
         split--;
@@ -214,7 +208,7 @@ static int read_range(struct reader *r, int32_t port, struct array *list) {
     hi = lo;
     if (take(r, '/')) {
         unsigned length = 0;
-        code = read_number(r, 32, "an IPv4 prefix length", &length);
+        code = reader_number(r, 32, "an IPv4 prefix length", &length);
         uint32_t hosts = length == 0 ? UINT32_MAX : (UINT32_C(1) << (32 - length)) - 1;
         lo &= ~hosts;
         hi = lo | hosts;
@@ -222,12 +216,12 @@ static int read_range(struct reader *r, int32_t port, struct array *list) {
         size_t at = r->at;
         code = read_quad(r, &hi);
         if (code == 0 && hi < lo)
-            return bad(r, at, "the range runs backwards");
+            return reader_bad(r, at, "the range runs backwards");
     }
     if (code < 0)
         return code;
     if (r->at < r->n)
-        return bad(r, r->at, "expected the end of the target here");
+        return reader_bad(r, r->at, "expected the end of the target here");
     return append(r, list, lo, hi, port, false);
 }
 
@@ -266,6 +260,23 @@ static bool ends_in_number(const char *s, size_t n) {
     return true;
 }
 
+/* The port in s[at..n), of which `at` - 1 is the colon. */
+static int read_target_port(struct reader *r, size_t at, bool allow_port, int32_t *port) {
+    unsigned number = 0;
+    if (!allow_port)
+        return reader_bad(r, at - 1, "a port does not belong here; ports are given with -p");
+    r->at = at;
+    int code = reader_number(r, 65535, "a port", &number);
+    if (code < 0)
+        return code;
+    if (r->at < r->n)
+        return reader_bad(r, r->at, "expected the end of the port here");
+    if (number == 0)
+        return reader_bad(r, at, "a port is at least 1");
+    *port = (int32_t)number;
+    return 0;
+}
+
 /* Takes ":port" off the text's end. *port is -1 where there is none. */
 static int split_port(struct reader *r, bool allow_port, int32_t *port) {
     const char *colon = memchr(r->s, ':', r->n);
@@ -273,23 +284,32 @@ static int split_port(struct reader *r, bool allow_port, int32_t *port) {
     if (!colon)
         return 0;
     size_t at = (size_t)(colon - r->s);
-    if (r->s[0] == '[' || memchr(colon + 1, ':', r->n - at - 1))
-        return bad(r, 0, "IPv6 targets are not built yet");
-    if (!allow_port)
-        return bad(r, at, "a port does not belong here; ports are given with -p");
-    unsigned number = 0;
-    r->at = at + 1;
-    int code = read_number(r, 65535, "a port", &number);
-    if (code < 0)
-        return code;
-    if (r->at < r->n)
-        return bad(r, r->at, "expected the end of the port here");
-    if (number == 0)
-        return bad(r, at + 1, "a port is at least 1");
-    *port = (int32_t)number;
+    int code = read_target_port(r, at + 1, allow_port, port);
     r->at = 0;
     r->n = at;
-    return 0;
+    return code;
+}
+
+/* '[' IPv6 target ']' [':' port] */
+static int read_bracketed(struct reader *r, bool allow_port, struct array *list) {
+    const char *close = memchr(r->s, ']', r->n);
+    size_t at = close ? (size_t)(close - r->s) : r->n;
+    int32_t port = -1;
+    if (!close)
+        return reader_bad(r, at, "the bracket is not closed");
+    if (at + 1 < r->n && r->s[at + 1] != ':')
+        return reader_bad(r, at + 1, "behind a bracket only :PORT may stand");
+    int code = at + 1 < r->n ? read_target_port(r, at + 2, allow_port, &port) : 0;
+    if (code < 0)
+        return code;
+    r->at = 1;
+    r->n = at;
+    return target_read_v6(r, port, list);
+}
+
+static bool has_two_colons(const char *s, size_t n) {
+    const char *colon = memchr(s, ':', n);
+    return colon && memchr(colon + 1, ':', n - (size_t)(colon + 1 - s));
 }
 
 static bool is_numeric(char c) {
@@ -311,12 +331,16 @@ int target_parse(const char *text, size_t n, bool allow_port, struct array *list
     struct reader r = {.s = text, .n = n, .whole = n, .column = column, .e = e};
     int32_t port = -1;
     if (n == 0)
-        return bad(&r, 0, "it is empty");
+        return reader_bad(&r, 0, "it is empty");
+    if (text[0] == '[')
+        return read_bracketed(&r, allow_port, list);
+    if (has_two_colons(text, n))
+        return target_read_v6(&r, -1, list);
     int code = split_port(&r, allow_port, &port);
     if (code < 0)
         return code;
     if (r.n == 0)
-        return bad(&r, 0, "the address is missing");
+        return reader_bad(&r, 0, "the address is missing");
     size_t numeric = 0;
     while (numeric < r.n && is_numeric(text[numeric]))
         numeric++;
@@ -325,8 +349,8 @@ int target_parse(const char *text, size_t n, bool allow_port, struct array *list
         return octets && !has_two_addresses(text, r.n) ? read_octets(&r, port, list) : read_range(&r, port, list);
     }
     if (is_host_name(text, r.n))
-        return ends_in_number(text, r.n) ? bad(&r, 0, "an IPv4 address is four decimal octets") : TARGET_NAME;
+        return ends_in_number(text, r.n) ? reader_bad(&r, 0, "an IPv4 address is four decimal octets") : TARGET_NAME;
     if (memchr(text, '/', r.n))
-        return bad(&r, numeric, "a prefix length goes with an address, not with a name");
-    return bad(&r, numeric, "neither an address nor a host name");
+        return reader_bad(&r, numeric, "a prefix length goes with an address, not with a name");
+    return reader_bad(&r, numeric, "neither an address nor a host name");
 }

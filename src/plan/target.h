@@ -1,5 +1,6 @@
-/* The user's words for addresses and ports, read into plain ranges. Pure: no name is resolved and no file is opened
- * here, except by targets_read(), which reads from a stream its caller opened. */
+/* The user's words for addresses and ports, read into plain ranges. No name is resolved and no file is opened here,
+ * except by targets_read(), which reads from a stream its caller opened; of the machine only the names of its interfaces
+ * are asked, for zones. */
 #ifndef NOCTULE_PLAN_TARGET_H
 #define NOCTULE_PLAN_TARGET_H
 
@@ -53,16 +54,19 @@ const char *port_name(unsigned protocol, unsigned port);
 struct target {
     struct addr_range range; /* for octet ranges several targets are added */
     int32_t port;            /* -1, or the one TCP port of an "ip:port" line */
-    bool wide;               /* a piece of an octet range that reaches beyond any one special-use range: what lies in
-                                such a range was not meant by itself */
+    bool wide;               /* a piece of a range that reaches beyond any one special-use range: what lies in such a
+                                range was not meant by itself */
 };
 
 #define TARGETS_MAX (16u << 20) /* ranges held at most: 16 M x 48 bytes; more is refused with -E2BIG */
 
-/* Reads one target: address, CIDR, a-b, octet ranges (10.0.0-3.1,7; * is 0-255), and with allow_port any of these with
- * :port behind it. Appends struct target to list. Positive return TARGET_NAME: text is none of these but looks like a
- * host name (with its :port where allowed), nothing appended, the caller may resolve it. Negative: -EINVAL, -E2BIG or
- * -ENOMEM with a line; *column (may be NULL) is the offending byte, from 1. */
+/* Reads one target: address, CIDR, a-b, octet ranges of IPv4 (10.0.0-3.1,7; * is 0-255); IPv6 perhaps in brackets, and
+ * link-local with a zone (fe80::1%eth0, fe80::/64%eth0, fe80::%eth0/64), for which this machine's interfaces are asked.
+ * With allow_port any of these with :port behind it, IPv6 then in brackets. An IPv4-mapped IPv6 address is the IPv4
+ * address; an IPv6 range around all of these leaves them out. Appends struct target to list. Positive return
+ * TARGET_NAME: text is none of these but looks like a host name (with its :port where allowed), nothing appended, the
+ * caller may resolve it. Negative: -EINVAL, -E2BIG or -ENOMEM with a line; *column (may be NULL) is the offending byte,
+ * from 1. */
 enum { TARGET_NAME = 1 };
 int target_parse(const char *text, size_t n, bool allow_port, struct array *list, unsigned *column, struct error *e);
 

@@ -15,7 +15,7 @@ static int resolve(void *ctx, const char *name, struct array *list, struct error
     return 0;
 }
 
-/* The plan holds every target's last address, unless that is special. */
+/* The plan, if it is not too large, holds every target's last address. */
 static void check_plan(const struct array *list) {
     static const struct slot slot = {.port = 80};
     struct plan_input in = {.targets = list->items, .n_targets = list->n, .slots = &slot, .n_slots = 1,
@@ -24,7 +24,10 @@ static void check_plan(const struct array *list) {
     struct error e = ERROR_INIT;
     if (list->n == 0)
         return;
-    FUZZ_CHECK(plan_create(&in, &p, &e) == 0);
+    int r = plan_create(&in, &p, &e);
+    FUZZ_CHECK(r == 0 || (r == -ERANGE && strstr(e.text, "2^63"))); /* IPv6 prefixes may be too wide to scan */
+    if (r < 0)
+        return;
     for (size_t i = 0; i < list->n; i++) {
         const struct target *t = in.targets + i;
         struct endpoint ep = {t->range.hi, {.port = t->port < 0 ? 80 : (uint16_t)t->port}};

@@ -21,23 +21,26 @@ static const struct target *item(const struct array *list, size_t i) {
 static void test_a_list_as_people_keep_them(void **state) {
     (void)state;
     static const char text[] = "\xef\xbb\xbf# office\r\n10.0.0.1 10.0.0.2\t10.0.0.3\r\n\r\n  10.0.1.0/24 ; the lab\n"
-                               "10.0.2.1-10.0.2.9#old\n;10.9.9.9\n\v\f 10.0.3.1:8080\n10.0.4.1";
+                               "10.0.2.1-10.0.2.9#old\n;10.9.9.9\n\v\f 10.0.3.1:8080\n10.0.4.1\n"
+                               "2001:db8::/32 # six\n[2001:db8::1]:443 ::ffff:10.0.5.1";
     struct array list = ARRAY_INIT(struct target, 100);
     struct error e = ERROR_INIT;
     if (read_text(text, sizeof text - 1, true, NULL, NULL, &list, &e) != 0)
         fail_msg("%s", e.text);
     static const struct {
-        uint32_t lo, hi;
+        const char *lo, *hi;
         int32_t port;
     } want[] = {
-        {0x0a000001, 0x0a000001, -1}, {0x0a000002, 0x0a000002, -1}, {0x0a000003, 0x0a000003, -1},
-        {0x0a000100, 0x0a0001ff, -1}, {0x0a000201, 0x0a000209, -1}, {0x0a000301, 0x0a000301, 8080},
-        {0x0a000401, 0x0a000401, -1},
+        {"10.0.0.1", "10.0.0.1", -1}, {"10.0.0.2", "10.0.0.2", -1}, {"10.0.0.3", "10.0.0.3", -1},
+        {"10.0.1.0", "10.0.1.255", -1}, {"10.0.2.1", "10.0.2.9", -1}, {"10.0.3.1", "10.0.3.1", 8080},
+        {"10.0.4.1", "10.0.4.1", -1}, {"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", -1},
+        {"2001:db8::1", "2001:db8::1", 443}, {"10.0.5.1", "10.0.5.1", -1},
     };
     assert_int_equal(list.n, sizeof want / sizeof *want);
     for (size_t i = 0; i < list.n; i++) {
-        assert_true(item(&list, i)->range.lo == addr_from_v4(want[i].lo));
-        assert_true(item(&list, i)->range.hi == addr_from_v4(want[i].hi));
+        char at[ADDR_STRLEN];
+        assert_string_equal(addr_format(item(&list, i)->range.lo, at), want[i].lo);
+        assert_string_equal(addr_format(item(&list, i)->range.hi, at), want[i].hi);
         assert_int_equal(item(&list, i)->port, want[i].port);
     }
     array_deinit(&list);
@@ -69,7 +72,9 @@ static void test_bad_places(void **state) {
         {"\xff\xfe" "1\0", "list.txt:1:1: "},
         {"example.com", "list.txt:1:1: bad target \"example.com\": a host name cannot stand here"},
         {"10.0.0.1,10.0.0.2", "list.txt:1:12: "},
-        {"::1", "list.txt:1:1: bad target \"::1\": IPv6 targets are not built yet"},
+        {"::1\n\n2001:db8::/129", "list.txt:3:12: bad target \"2001:db8::/129\": an IPv6 prefix length is at most 128"},
+        {" fe80::1%nope0", "list.txt:1:10: bad target \"fe80::1%nope0\": this machine has no interface \"nope0\""},
+        {"[::1]:80 [::2]:x", "list.txt:1:16: "},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct array list = ARRAY_INIT(struct target, 100);
