@@ -4,17 +4,22 @@
 #include "probe/payload.h"
 #include "probe/reply.h"
 
-uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
-                      uint16_t dest_port) {
-    if (addr_is_v4(source) && addr_is_v4(dest))
-        return siphash24_u64x2(key, (uint64_t)addr_v4(source) << 32 | addr_v4(dest),
-                               (uint64_t)source_port << 16 | dest_port);
+static uint64_t cookie_v6(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
+                          uint16_t dest_port) {
     uint8_t tuple[36];
     store_addr6(tuple, addr_on_wire(source));
     store_addr6(tuple + 16, addr_on_wire(dest));
     store_be16(tuple + 32, source_port);
     store_be16(tuple + 34, dest_port);
     return siphash24(key, tuple, sizeof tuple);
+}
+
+uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
+                      uint16_t dest_port) {
+    if (!addr_is_v4(source) || !addr_is_v4(dest))
+        return cookie_v6(key, source, dest, source_port, dest_port);
+    return siphash24_u64x2(key, (uint64_t)addr_v4(source) << 32 | addr_v4(dest),
+                           (uint64_t)source_port << 16 | dest_port);
 }
 
 uint16_t probe_source_port(const struct probe_config *c, unsigned technique, unsigned try) {

@@ -58,20 +58,20 @@ static void test_icmp(void **state) {
     struct icmp_spec s = {.ip = {.source = ROUTER, .dest = US}, .type = 3, .code = 13, .quote = probe};
     struct packet p = packet_icmp(LINK_ETHERNET, &s);
     assert_line(LINK_ETHERNET, &p,
-                "198.18.0.254 > 198.18.0.2 icmp type 3 code 13 about 198.18.0.2:61001 > 198.19.0.1:80 tcp seq 9 "
+                "198.18.0.254 > 198.18.0.2 icmp admin-prohibited type 3 code 13 about 198.18.0.2:61001 > 198.19.0.1:80 tcp seq 9 "
                 "ttl 57 id 17185 len 56");
-    p.data[p.l4 + 8 + 9] = 17; /* a quote that is not TCP */
+    p.data[p.l4 + 8 + 9] = 47; /* a quote of something without ports */
     assert_line(LINK_ETHERNET, &p,
-                "198.18.0.254 > 198.18.0.2 icmp type 3 code 13 about 198.18.0.2 > 198.19.0.1 proto 17 "
+                "198.18.0.254 > 198.18.0.2 icmp admin-prohibited type 3 code 13 about 198.18.0.2 > 198.19.0.1 proto 47 "
                 "ttl 57 id 17185 len 56");
     s.type = 8;
     s.code = 0;
     p = packet_icmp(LINK_IP, &s);
-    assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp type 8 code 0 ttl 57 id 17185 len 56");
+    assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp echo id 0 seq 0 ttl 57 id 17185 len 56");
     s.type = 3;
     s.quote_len = 27;
     p = packet_icmp(LINK_IP, &s);
-    assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp type 3 code 0 ttl 57 id 17185 len 55");
+    assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp net-unreach type 3 code 0 ttl 57 id 17185 len 55");
 }
 
 static void test_arp(void **state) {
@@ -95,8 +95,12 @@ static void test_unreadable(void **state) {
     p.len = 60; /* zeros */
     assert_line(LINK_ETHERNET, &p, "? len 60");
     assert_line(LINK_IP, &p, "? len 60");
-    p.data[0] = 0x60; /* IPv6 */
+    p.data[0] = 0x50; /* no version of IP */
     assert_line(LINK_IP, &p, "? len 60");
+    p.len = 39;
+    p.data[0] = 0x60; /* IPv6, a byte short */
+    assert_line(LINK_IP, &p, "? len 39");
+    p.len = 60;
     p.data[0] = 0x44; /* a header of 16 bytes */
     assert_line(LINK_IP, &p, "? len 60");
 }

@@ -28,6 +28,7 @@ static uint32_t cookie_of(uint16_t our_port, uint16_t their_port) {
 static struct reply tcp_reply(uint8_t flags, uint32_t ack) {
     return (struct reply){
         .kind = REPLY_TCP,
+        .proto = 6,
         .source = addr_from_v4(THEM),
         .dest = addr_from_v4(US),
         .ttl = 57,
@@ -42,6 +43,7 @@ static struct reply tcp_reply(uint8_t flags, uint32_t ack) {
 static struct reply icmp_reply(uint8_t type, uint8_t code) {
     return (struct reply){
         .kind = REPLY_ICMP_ERROR,
+        .proto = 1,
         .source = addr_from_v4(ROUTER),
         .dest = addr_from_v4(US),
         .icmp_type = type,
@@ -176,7 +178,7 @@ static void test_every_port(void **state) {
     static const struct {
         uint16_t base;
         uint8_t tries;
-    } ranges[] = {{61000, 4}, {1, 1}, {0, 11}, {65535, 1}, {65532, 4}, {65530, 11}, {32768, 255}};
+    } ranges[] = {{61000, 4}, {1, 1}, {0, 11}, {65535, 1}, {65532, 4}, {65530, 11}, {32768, 255}}; /* 0: not in the scan */
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         struct probe_config c = config;
         c.first_port[TECHNIQUE_SYN] = ranges[i].base;
@@ -186,7 +188,7 @@ static void test_every_port(void **state) {
             tcp.dest_port = (uint16_t)port;
             icmp.quoted_source_port = (uint16_t)port;
             icmp.quoted_seq = cookie_of((uint16_t)port, 80);
-            bool claimed = port >= c.first_port[TECHNIQUE_SYN] && port < (unsigned)c.first_port[TECHNIQUE_SYN] + c.tries;
+            bool claimed = c.first_port[TECHNIQUE_SYN] && port >= c.first_port[TECHNIQUE_SYN] && port < (unsigned)c.first_port[TECHNIQUE_SYN] + c.tries;
             enum ignored want = claimed ? IGNORED_NOT : IGNORED_NOT_OURS;
             struct answer a, b;
             if (reply_judge(&c, &tcp, &a) != want || reply_judge(&c, &icmp, &b) != want)

@@ -196,7 +196,7 @@ static void test_arp_rules(void **state) {
         {4, 8, IGNORED_NOT_OURS},      {4, 0, IGNORED_NOT_OURS}, /* lengths */
         {5, 16, IGNORED_NOT_OURS},     {5, 0, IGNORED_NOT_OURS},
         {6, 1, IGNORED_NOT_OURS},      {7, 0, IGNORED_NOT_OURS}, /* operation */
-        {7, 1, IGNORED_NOT_OURS},      {7, 3, IGNORED_NOT_OURS},
+        {7, 1, IGNORED_NOT},           {7, 3, IGNORED_NOT_OURS},
         {7, 4, IGNORED_NOT_OURS},      {7, 9, IGNORED_NOT_OURS},
         {8, 0x03, IGNORED_WRONG_ADDRESS}, {8, 0xff, IGNORED_WRONG_ADDRESS}, /* a group as sender */
         {8, 0x04, IGNORED_NOT},        {14, 1, IGNORED_NOT}, /* other addresses are the caller's to know */
@@ -307,7 +307,7 @@ static void test_ip_rules(void **state) {
         enum ignored cause;
     } cases[] = {
         {0, 0x4500, IGNORED_NOT},       {0, 0x45ff, IGNORED_NOT}, /* any type of service */
-        {0, 0x6500, IGNORED_NOT_OURS},  {0, 0x0500, IGNORED_NOT_OURS}, {0, 0x5500, IGNORED_NOT_OURS},
+        {0, 0x0500, IGNORED_NOT_OURS},  {0, 0x5500, IGNORED_NOT_OURS}, {0, 0xf500, IGNORED_NOT_OURS},
         {0, 0x4400, IGNORED_TRUNCATED}, {0, 0x4000, IGNORED_TRUNCATED}, {0, 0x4100, IGNORED_TRUNCATED},
         {2, 19, IGNORED_TRUNCATED},     {2, 0, IGNORED_TRUNCATED},     {2, 20, IGNORED_TRUNCATED},
         {2, 39, IGNORED_TRUNCATED},     {2, 61, IGNORED_TRUNCATED},    {2, 0xffff, IGNORED_TRUNCATED},
@@ -315,8 +315,8 @@ static void test_ip_rules(void **state) {
         {6, 0x4000, IGNORED_NOT},       {6, 0x8000, IGNORED_NOT},      {6, 0x2000, IGNORED_FRAGMENT},
         {6, 0x6000, IGNORED_FRAGMENT},  {6, 0x0001, IGNORED_FRAGMENT}, {6, 0x1fff, IGNORED_FRAGMENT},
         {6, 0x3fff, IGNORED_FRAGMENT},  {6, 0x4001, IGNORED_FRAGMENT},
-        {8, 0x0006, IGNORED_NOT},       {8, 0xff06, IGNORED_NOT},      {8, 0x4011, IGNORED_NOT_OURS},
-        {8, 0x4000, IGNORED_NOT_OURS},  {8, 0x4084, IGNORED_NOT_OURS}, {8, 0x403a, IGNORED_NOT_OURS},
+        {8, 0x0006, IGNORED_NOT},       {8, 0xff06, IGNORED_NOT},      {8, 0x4011, IGNORED_TRUNCATED},
+        {8, 0x4000, IGNORED_NOT},       {8, 0x4084, IGNORED_BAD_SCTP_CHECKSUM}, {8, 0x403a, IGNORED_NOT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int link = LINK_ETHERNET; link <= LINK_IP; link++) {
@@ -330,7 +330,7 @@ static void test_ip_rules(void **state) {
     }
 }
 
-/* All protocols but ours are not ours, fragment or not. */
+/* Protocols that have no reader of their own are other ones, whatever they hold; no fragment is read. */
 static void test_every_protocol(void **state) {
     (void)state;
     for (unsigned proto = 0; proto < 256; proto++) {
@@ -339,11 +339,19 @@ static void test_every_protocol(void **state) {
             p.data[9] = (uint8_t)proto;
             store_be16(p.data + 6, fragment ? 0x2000 : 0);
             packet_fix(&p);
-            enum ignored want = proto != 6 && proto != 1 ? IGNORED_NOT_OURS
-                                : fragment               ? IGNORED_FRAGMENT
-                                : proto == 6             ? IGNORED_NOT
-                                                         : IGNORED_UNSUPPORTED_ICMP; /* the port 80 reads as type 0 */
+            enum ignored want = fragment      ? IGNORED_FRAGMENT
+                                : proto == 17 ? IGNORED_TRUNCATED /* the sequence number reads as its length */
+                                              : IGNORED_NOT;      /* the port 80 reads as an echo reply */
             assert_cause(LINK_IP, &p, want);
+            struct reply r;
+            if (want != IGNORED_NOT)
+                continue;
+            assert_int_equal(parse(LINK_IP, &p, &r), IGNORED_NOT);
+            assert_int_equal(r.proto, proto);
+            assert_int_equal(r.kind, proto == 1     ? REPLY_ICMP
+                                     : proto == 6   ? REPLY_TCP
+                                     : proto == 132 ? REPLY_SCTP
+                                                    : REPLY_OTHER);
         }
     }
 }
@@ -362,12 +370,12 @@ static void test_ethertypes(void **state) {
     (void)state;
     for (unsigned type = 0; type < 65536; type++) {
         struct packet p = packet_tcp(LINK_ETHERNET, &syn_ack);
-        store_be16(p.data + 12, (uint16_t)type);
+        store_be16(p.data + 12, (uint16_t)type); /* 0x86dd and 0x0806 say of an IPv4 header that it is none of theirs */
         assert_cause(LINK_ETHERNET, &p, type == 0x0800 ? IGNORED_NOT : IGNORED_NOT_OURS);
     }
 }
 
-/* Every type and code of ICMP: only the two kinds that quote a lost packet are read further. */
+/* Every type and code of ICMP: read are answers to questions, and the two kinds that quote a lost packet. */
 static void test_every_icmp_type(void **state) {
     (void)state;
     struct icmp_spec s = icmp_with(0, 0, 0);
@@ -377,7 +385,8 @@ static void test_every_icmp_type(void **state) {
             s.code = (uint8_t)code;
             struct packet p = packet_icmp(LINK_IP, &s);
             struct reply r;
-            enum ignored want = type == 3 || type == 11 ? IGNORED_NOT : IGNORED_UNSUPPORTED_ICMP;
+            bool known = type == 3 || type == 11 || type == 0 || type == 14;
+            enum ignored want = known ? IGNORED_NOT : IGNORED_UNSUPPORTED_ICMP;
             if (parse(LINK_IP, &p, &r) != want || (want == IGNORED_NOT && (r.icmp_type != type || r.icmp_code != code)))
                 fail_msg("type %u code %u", type, code);
         }

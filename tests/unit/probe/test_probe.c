@@ -124,6 +124,12 @@ static void test_ipv6_is_refused(void **state) {
     assert_int_equal(probe_build(&config, &path, &ep, 0, 0, frame), 0);
 }
 
+/* Never 0, which raw sockets would replace. */
+static uint16_t id_of(uint64_t cookie) {
+    uint16_t id = (uint16_t)(cookie >> 32);
+    return id ? id : 1;
+}
+
 /* What a SYN probe holds, whatever the endpoint, try and TTL: our own reader and the slow sum agree on it. */
 static void test_random_probes_parse_back(void **state) {
     (void)state;
@@ -145,7 +151,7 @@ static void test_random_probes_parse_back(void **state) {
         const uint8_t *ip = frame + (i % 2 ? 14 : 0);
         if (p.source != path.source || p.dest != ep.addr || p.source_port != 61000 + i % 4 ||
             p.dest_port != ep.slot.port || p.seq != (uint32_t)cookie || p.ack || p.ttl != c.ttl || p.window != 64240 ||
-            p.tcp_flags != 2 || load_be16(ip + 4) != (uint16_t)(cookie >> 32) || slow_sum(0, ip, 20) != 0xffff)
+            p.tcp_flags != 2 || load_be16(ip + 4) != id_of(cookie) || slow_sum(0, ip, 20) != 0xffff)
             fail_msg("probe %u has a wrong field", i);
     }
 }
@@ -219,14 +225,15 @@ static void test_only_tcp_is_answered(void **state) {
     assert_int_equal(probe_build_syn_ack(&config, LINK_IP, &r, frame), 0);
 }
 
-/* No two (technique, try) share a port, and a fixed port stays fixed. */
+/* Each technique counts its tries from its own first port, and a fixed port stays fixed. */
 static void test_source_ports(void **state) {
     (void)state;
     for (uint8_t tries = 1; tries <= 11; tries++) {
-        struct probe_config c = {.first_port[TECHNIQUE_SYN] = 40000, .tries = tries};
+        struct probe_config c = {
+            .first_port = {[TECHNIQUE_SYN] = 40000, [TECHNIQUE_UDP] = 30000}, .tries = tries};
         for (unsigned try = 0; try < tries; try++) {
-            assert_int_equal(probe_source_port(&c, 0, try), 40000u + try);
-            assert_int_equal(probe_source_port(&c, 3, try), 40000u + 3u * tries + try);
+            assert_int_equal(probe_source_port(&c, TECHNIQUE_SYN, try), 40000u + try);
+            assert_int_equal(probe_source_port(&c, TECHNIQUE_UDP, try), 30000u + try);
         }
     }
     struct probe_config fixed = {.first_port[TECHNIQUE_SYN] = 53, .tries = 1, .port_fixed = true};
