@@ -18,7 +18,7 @@ TOKEN = re.compile(r"""
     (?P<space>\s+ | \#.*) |
     (?P<hex>(?:[0-9a-fA-F]{2})+) (?:\*(?P<times>\d+))? (?![\w+*(]) |
     "(?P<text>(?:[^"\\]|\\.)*)" |
-    \{(?P<field>\w+)\} |
+    \{(?P<field>[\w-]+)\} |
     (?P<word>dns|pad)\((?P<argument>[\w.-]*)\) |
     (?P<open>len(?:8|16|32)(?:le)?(?:\+\d+)?|ber[0-9a-f]{2})\( |
     (?P<close>\))
@@ -35,13 +35,13 @@ class Template:
     def __init__(self):
         self.bytes = bytearray()
         self.fields = []
-        self.totals = []  # (offset, bytes, byte order)
+        self.totals = []  # (offset, bytes, byte order, what is added)
 
     def append(self, other):
         at = len(self.bytes)
         self.bytes += other.bytes
         self.fields += [(at + offset, length, kind) for offset, length, kind in other.fields]
-        self.totals += [(at + offset, length, order) for offset, length, order in other.totals]
+        self.totals += [(at + offset, *rest) for offset, *rest in other.totals]
 
     def field(self, name):
         if match := re.fullmatch(r"key(\d+)", name):
@@ -53,9 +53,11 @@ class Template:
             self.fields.append((len(self.bytes), int(match[1]), "HEX"))
         elif name == "int31":
             self.fields.append((len(self.bytes), 4, "INT31"))
-        elif match := re.fullmatch(r"total(8|16|32)(le)?", name):
+        elif match := re.fullmatch(r"dec(\d+)", name):
+            self.fields.append((len(self.bytes), int(match[1]), "DEC"))
+        elif match := re.fullmatch(r"total(8|16|24|32)(le)?(-\d+)?", name):
             length = int(match[1]) // 8
-            self.totals.append((len(self.bytes), length, "little" if match[2] else "big"))
+            self.totals.append((len(self.bytes), length, "little" if match[2] else "big", int(match[3] or 0)))
             self.bytes += bytes(length)
             return
         else:
@@ -67,8 +69,8 @@ class Template:
     def finish(self):
         if len(self.bytes) > PAYLOAD_MAX:
             raise Wrong(f"{len(self.bytes)} bytes, at most {PAYLOAD_MAX}")
-        for offset, length, order in self.totals:
-            self.bytes[offset:offset + length] = len(self.bytes).to_bytes(length, order)
+        for offset, length, order, more in self.totals:
+            self.bytes[offset:offset + length] = (len(self.bytes) + more).to_bytes(length, order)
 
 
 def unescape(text):

@@ -43,14 +43,23 @@ static uint8_t next_byte(struct stream *s) {
     return (uint8_t)(s->word >> s->left * 8);
 }
 
-static void fill(const struct payload_field *f, struct stream *s, uint8_t *out) {
+static uint8_t as_field_has_it(uint8_t kind, unsigned i, uint8_t byte) {
     static const char digits[] = "0123456789abcdef";
-    for (unsigned i = 0; i < f->len; i++) {
-        uint8_t byte = next_byte(s);
-        out[f->at + i] = f->kind == PAYLOAD_HEX ? (uint8_t)digits[byte & 15] : byte;
+    switch (kind) {
+    case PAYLOAD_INT31:
+        return i ? byte : (uint8_t)((byte & 0x3f) | 0x40);
+    case PAYLOAD_HEX:
+        return (uint8_t)digits[byte & 15];
+    case PAYLOAD_DEC:
+        return (uint8_t)('1' + (byte & 7));
+    default:
+        return byte;
     }
-    if (f->kind == PAYLOAD_INT31)
-        out[f->at] = (uint8_t)((out[f->at] & 0x3f) | 0x40);
+}
+
+static void fill(const struct payload_field *f, struct stream *s, uint8_t *out) {
+    for (unsigned i = 0; i < f->len; i++)
+        out[f->at + i] = as_field_has_it(f->kind, i, next_byte(s));
 }
 
 size_t payload_build(uint16_t port, unsigned nth, bool amplifiers, uint64_t cookie, uint8_t out[static PAYLOAD_MAX]) {

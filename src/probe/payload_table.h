@@ -9,6 +9,7 @@ enum payload_field_kind {
     PAYLOAD_BYTES, /* keyed bytes */
     PAYLOAD_INT31, /* 4 keyed bytes, big endian, of 2^30 .. 2^31 - 1: positive, and BER needs all four (X.690 8.3) */
     PAYLOAD_HEX,   /* keyed hexadecimal digits, lower case */
+    PAYLOAD_DEC,   /* keyed decimal digits of 1 to 8 */
 };
 
 /* Keyed bytes of a payload. They are zero in its template. */
