@@ -1,6 +1,6 @@
-/* The command line. Options may stand anywhere, as --name value, --name=value, -n value, -nvalue, or as nmap's words
- * behind one dash (-sS, -iL FILE); single letters without values, and nmap's scan letters, may be run together (-vq, -sSV).
- * "--" ends the options. Everything else is a target. */
+/* The command line. Options may stand anywhere, as --name value, --name=value, -n value, -nvalue, or as words behind
+ * one dash: nmap's (-sS, -iL FILE, -PS22,80) and long names (-rate 5). Single letters without values, and nmap's scan
+ * letters, may be run together (-vq, -sSU). "--" ends the options. Everything else is a target. */
 #ifndef NOCTULE_CLI_ARGUMENTS_H
 #define NOCTULE_CLI_ARGUMENTS_H
 

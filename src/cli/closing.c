@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,13 +37,47 @@ static void say_found(struct console *c, const struct summary *sum) {
     put(&l, "%s address%s in ", progress_grouped(sum->addresses, text), sum->addresses == 1 ? "" : "es");
     uint64_t ms = sum->duration_ns / NS_PER_MS;
     put(&l, "%" PRIu64 ".%02u s", ms / 1000, (unsigned)(ms % 1000 / 10));
-    put_count(&l, ": ", sum->states[STATE_OPEN], "open");
-    for (enum state i = STATE_OPEN + 1; i < STATE_COUNT; i++)
-        if (sum->states[i])
-            put_count(&l, ", ", sum->states[i], state_name(i));
+    const char *before = ": ";
+    bool ports = sum->states[STATE_UP] + sum->states[STATE_DOWN] < sum->planned;
+    for (enum state i = STATE_OPEN; i < STATE_COUNT; i++) {
+        if (sum->states[i] == 0 && !(ports && i == STATE_OPEN) && !(!ports && i == STATE_UP))
+            continue;
+        put_count(&l, before, sum->states[i], state_name(i));
+        before = ", ";
+    }
     if (sum->unreachable)
         put_count(&l, ", ", sum->unreachable, "without a way there");
+    if (sum->undecided)
+        put_count(&l, ", ", sum->undecided, "undecided");
     console_note(c, l.text);
+}
+
+/* What discovery, or ARP on the own link, found before any port was probed. */
+static void say_hosts(struct console *c, const struct summary *sum) {
+    struct line l = {.n = 0};
+    if (sum->states[STATE_UP] + sum->states[STATE_DOWN] > 0 || sum->hosts_up + sum->hosts_down == 0)
+        return; /* hosts are the findings themselves, or nobody asked for them */
+    put_count(&l, "hosts: ", sum->hosts_up, "up, ");
+    put_count(&l, "", sum->hosts_down, "down, whose ports were not probed");
+    console_note(c, l.text);
+}
+
+static void say_undecided(struct console *c, const struct summary *sum) {
+    char text[GROUPED_MAX], hosts[GROUPED_MAX];
+    if (sum->undecided == 0)
+        return;
+    console_notef(c, "%s undecided: %s host%s the answers a second; --host-timeout TIME gives them longer, 0 as long as "
+                  "it takes", progress_grouped(sum->undecided, text), progress_grouped(sum->hosts_limited, hosts),
+                  sum->hosts_limited == 1 ? " limits" : "s limit");
+}
+
+/* What was not shown, but may well be open. */
+static void say_hidden(struct console *c, const struct summary *sum, uint16_t show) {
+    char text[GROUPED_MAX];
+    uint64_t n = sum->states[STATE_OPEN_FILTERED];
+    if (n > 0 && !(show & 1u << STATE_OPEN_FILTERED))
+        console_notef(c, "%s did not answer, as open ports may do and filtered ones: --show open,open-filtered lists them",
+                      progress_grouped(n, text));
 }
 
 static void say_early_end(struct console *c, const struct summary *sum) {
@@ -94,12 +129,28 @@ static void say_ignored(struct console *c, const struct summary *sum) {
         console_notef(c, "replies that did not count: %s", l.text);
 }
 
-void closing_words(struct console *c, const struct summary *sum, bool verbose) {
+static void say_pings(struct console *c, const struct summary *sum) {
+    struct line l = {.n = 0};
+    if (sum->ping_sent)
+        put_count(&l, "", sum->ping_sent, "packets to find hosts");
+    if (sum->hosts_limited)
+        put_count(&l, l.n ? ", " : "", sum->hosts_limited, "hosts that limit their answers");
+    if (sum->own_ports)
+        put_count(&l, l.n ? ", " : "", sum->own_ports, "ports of noctule itself, which are closed");
+    if (l.n)
+        console_note(c, l.text);
+}
+
+void closing_words(struct console *c, const struct summary *sum, uint16_t show, bool verbose) {
     say_found(c, sum);
+    say_hosts(c, sum);
+    say_undecided(c, sum);
+    say_hidden(c, sum, show);
     say_early_end(c, sum);
     say_losses(c, sum);
     if (!verbose)
         return;
     say_traffic(c, sum);
+    say_pings(c, sum);
     say_ignored(c, sum);
 }

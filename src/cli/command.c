@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct command commands[] = {
-    {"scan", command_scan}, {"ping", NULL}, {"report", NULL}, {"diff", NULL}, {"show", NULL}, {"guided", NULL},
+    {"scan", command_scan}, {"ping", command_ping}, {"report", NULL}, {"diff", NULL}, {"show", NULL}, {"guided", NULL},
 };
 const unsigned command_count = sizeof commands / sizeof *commands;
 

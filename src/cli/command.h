@@ -23,5 +23,6 @@ extern const unsigned command_count;
 const struct command *command_find(const char *word); /* or NULL */
 
 int command_scan(int argc, char *const *argv, int first);
+int command_ping(int argc, char *const *argv, int first); /* scan -sn */
 
 #endif

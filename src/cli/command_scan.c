@@ -1,12 +1,10 @@
 /* A scan from the command line to the exit status. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -20,6 +18,7 @@
 #include "cli/watch.h"
 #include "probe/technique.h"
 
+#define BIT(technique) (UINT32_C(1) << (technique))
 #define SEED_BITS 53           /* a drawn seed fits the numbers of every JSON reader */
 #define GROUPED_HOSTS_MAX 64u  /* "few hosts": their findings are listed by host at the end, on a terminal */
 
@@ -37,7 +36,8 @@ struct run {
     struct report *report;
     struct watch watch;
     struct summary sum;
-    bool scanned; /* sum is filled in */
+    bool connects; /* by the kernel's connections, not raw packets */
+    bool scanned;  /* sum is filled in */
 };
 
 static int draw_seed(struct settings *s, struct error *e) {
@@ -52,19 +52,28 @@ static int draw_seed(struct settings *s, struct error *e) {
 
 /* What only this machine can tell of the settings. */
 static int check_machine(const struct settings *s, struct error *e) {
-    char text[ADDR_STRLEN];
-    if (s->interface && if_nametoindex(s->interface) == 0)
-        return error_set(e, -EINVAL, "--interface: expected a network interface of this machine, not \"%.60s\"",
-                         s->interface);
-    if (!s->source_ip)
+    if (!s->interface || if_nametoindex(s->interface) > 0)
         return 0;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr_v4(s->source_ip))};
-    bool is_own = fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) == 0 || errno != EADDRNOTAVAIL;
-    if (fd >= 0)
-        close(fd);
-    return is_own ? 0 : error_set(e, -EINVAL, "--source-ip: expected an address of this machine, not %s",
-                                  addr_format(s->source_ip, text));
+    error_set(e, -EINVAL, "--interface: expected a network interface of this machine, not \"%.60s\"", s->interface);
+    return settings_add_clash(option_by_name("interface", 9), -EINVAL, e);
+}
+
+/* What a ping consists of where nobody said: what most hosts answer, one way or another. */
+static const struct ping_part usual_ping[] = {
+    {.kind = PING_ECHO}, {.kind = PING_SYN, .port = 443}, {.kind = PING_ACK, .port = 80}, {.kind = PING_TIMESTAMP},
+};
+static const struct ping_part connecting_ping[] = {
+    {.kind = PING_SYN, .port = 80}, {.kind = PING_SYN, .port = 443},
+};
+
+static void fill_ping(struct run *r) {
+    const struct ping_setting *asked = &r->settings.ping;
+    const struct ping_part *parts = asked->n ? asked->parts : r->connects ? connecting_ping : usual_ping;
+    unsigned n = asked->n;
+    if (n == 0)
+        n = r->connects ? sizeof connecting_ping / sizeof *connecting_ping : sizeof usual_ping / sizeof *usual_ping;
+    memcpy(r->config.ping, parts, n * sizeof *parts);
+    r->config.n_ping = n;
 }
 
 static void fill_config(struct run *r) {
@@ -84,14 +93,20 @@ static void fill_config(struct run *r) {
         .timeout_ns = s->timeout_ns,
         .wait_ns = s->wait_ns,
         .ifname = s->interface,
-        .source_v4 = s->source_ip,
+        .source_v4 = s->source_ip.v4,
+        .source_v6 = s->source_ip.v6,
         .source_port = (uint16_t)s->source_port,
         .gateway_mac_given = s->gateway_mac.given,
         .source_mac_given = s->source_mac.given,
         .ttl = (uint8_t)s->ttl,
+        .flags_given = s->scanflags.given,
+        .flags = s->scanflags.flags,
+        .amplifiers = s->amplifiers,
+        .discover = settings_discovers(s),
+        .host_timeout_ns = s->host_timeout_ns,
         .no_reset = s->no_reset,
         .max_runtime_ns = s->max_runtime_ns,
-        .show = s->show,
+        .show = settings_show(s),
         .pcap_path = s->pcap,
         .frames = s->packet_trace ? console_trace : NULL,
         .note = console_note,
@@ -100,6 +115,7 @@ static void fill_config(struct run *r) {
     };
     memcpy(r->config.gateway_mac, s->gateway_mac.mac, sizeof r->config.gateway_mac);
     memcpy(r->config.source_mac, s->source_mac.mac, sizeof r->config.source_mac);
+    fill_ping(r);
 }
 
 static int open_report(struct run *r, struct error *e) {
@@ -107,7 +123,7 @@ static int open_report(struct run *r, struct error *e) {
     r->report_config = (struct report_config){
         .outputs = s->outputs.items,
         .n_outputs = (unsigned)s->outputs.n,
-        .show = s->show,
+        .show = settings_show(s),
         .group_by_host = isatty(STDOUT_FILENO) && plan_addresses(r->plan) <= GROUPED_HOSTS_MAX,
         .max_results = s->max_results,
         .name_of = names_of,
@@ -118,10 +134,6 @@ static int open_report(struct run *r, struct error *e) {
         watch_report(&r->watch, r->report);
     r->config.report = r->report;
     return code;
-}
-
-static bool connects(const struct settings *s) {
-    return s->techniques >> TECHNIQUE_CONNECT & 1;
 }
 
 /* The first of those that were asked for; there is one. */
@@ -136,42 +148,67 @@ static bool lacks_privilege(int code) {
     return code == -EPERM || code == -EACCES;
 }
 
+/* From here on the kernel connects: the plan's slots and the pings follow. */
+static void connect_instead(struct run *r) {
+    if (!(r->settings.techniques & (BIT(TECHNIQUE_CONNECT) | BIT(TECHNIQUE_PING))))
+        plan_retell(r->plan, TECHNIQUE_SYN, TECHNIQUE_CONNECT);
+    r->connects = true;
+    fill_ping(r);
+}
+
 /* Without the privilege for raw packets: 0 when the user named nothing that only raw packets can do, so that connecting
  * is a way out; else an error. */
 static int may_connect(struct run *r, int code, struct error *e) {
     const struct settings *s = &r->settings;
     const struct option *raw = settings_raw_option(s);
-    if (s->techniques || raw)
+    uint32_t only_raw = s->techniques & ~BIT(TECHNIQUE_PING);
+    if (only_raw || raw || s->privileged) {
+        const char *what = only_raw ? technique_asked(s)->option : raw ? raw->name : "privileged";
         return error_set(e, code, "%s%s needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN: use sudo, or once "
-                         "\"setcap cap_net_raw,cap_net_admin+ep\" on this program%s",
-                         s->techniques ? technique_asked(s)->option : "--", s->techniques ? "" : raw->name, raw ? "" : ", or scan with -sT");
+                         "\"setcap cap_net_raw,cap_net_admin+ep\" on this program%s", only_raw ? "" : "--", what,
+                         raw || s->privileged ? "" : ", or scan with -sT");
+    }
     console_note(&r->console, "no privilege for raw packets (CAP_NET_RAW, CAP_NET_ADMIN): "
                               "connecting instead, which is slower (-sT)");
+    connect_instead(r);
     return 0;
 }
 
 /* Routes, ports and sockets of a raw scan; *scan stays NULL where connections are made instead. */
 static int prepare_scan(struct run *r, struct scan **scan, struct error *e) {
-    if (connects(&r->settings))
+    if (r->connects)
         return 0;
     int code = scan_create(&r->config, scan, e);
     return lacks_privilege(code) ? may_connect(r, code, e) : code;
 }
 
+static void progress_of_scan(void *scan, struct scan_progress *out) {
+    scan_progress(scan, out);
+}
+
+static void progress_of_connect(void *connect, struct scan_progress *out) {
+    connect_progress(connect, out);
+}
+
+static int run_connect(struct run *r, struct error *e) {
+    struct connect_scan *connect = NULL;
+    int code = connect_create(&r->config, 0, &connect, e);
+    if (code < 0)
+        return code;
+    watch_progress(&r->watch, progress_of_connect, connect);
+    code = connect_run(connect, r->report, &r->sum, e);
+    watch_progress(&r->watch, NULL, NULL);
+    connect_free(connect);
+    return code;
+}
+
 static int run_scan(struct run *r, struct scan *scan, struct error *e) {
     r->scanned = true;
-    if (!scan) {
-        struct connect_scan *connect;
-        int made = connect_create(&r->config, 0, &connect, e);
-        if (made == 0) {
-            made = connect_run(connect, r->report, &r->sum, e);
-            connect_free(connect);
-        }
-        return made;
-    }
-    watch_scan(&r->watch, scan);
+    if (!scan)
+        return run_connect(r, e);
+    watch_progress(&r->watch, progress_of_scan, scan);
     int code = scan_run(scan, r->report, &r->sum, e);
-    watch_scan(&r->watch, NULL);
+    watch_progress(&r->watch, NULL, NULL);
     return code;
 }
 
@@ -217,7 +254,7 @@ static int scan_and_report(struct run *r) {
     scan_free(scan);
     watch_stop(&r->watch);
     if (r->scanned)
-        closing_words(&r->console, &r->sum, r->settings.verbose > 0);
+        closing_words(&r->console, &r->sum, r->config.show, r->settings.verbose > 0);
     if (code < 0 && !(code == -EPIPE && writes_stdout(&r->settings)))
         console_error(&r->console, e.text);
     if (code < 0)
@@ -237,8 +274,10 @@ static void note_special(struct run *r) {
 static int carry_out(struct run *r, struct error *e) {
     const struct settings *s = &r->settings;
     fill_config(r);
+    if (s->unprivileged || s->techniques & BIT(TECHNIQUE_CONNECT))
+        connect_instead(r);
     if (s->dry_run) {
-        int code = dry_run(&r->config, connects(s) ? "connect" : NULL, STDOUT_FILENO, e);
+        int code = dry_run(&r->config, STDOUT_FILENO, e);
         if (code == -EPIPE)
             return EXIT_FAILED;
         return code < 0 ? code : EXIT_COMPLETE;
@@ -273,9 +312,11 @@ static int echo(struct settings *s) {
 }
 
 /* Returns an exit status, or a negative errno with a line: nothing was sent then. */
-static int run(struct run *r, int first, struct error *e) {
+static int run(struct run *r, int first, bool ping, struct error *e) {
     struct settings *s = &r->settings;
     int code = settings_init(s, e);
+    if (code == 0 && ping)
+        code = settings_set(s, option_by_name("ping", 4), "yes", e);
     if (code == 0)
         code = arguments_read(r->argc - first, r->argv + first, s, e);
     if (code < 0)
@@ -300,12 +341,12 @@ static int run(struct run *r, int first, struct error *e) {
     return code < 0 ? code : carry_out(r, e);
 }
 
-int command_scan(int argc, char *const *argv, int first) {
+static int run_to_status(int argc, char *const *argv, int first, bool ping) {
     struct error e = ERROR_INIT;
     struct run r = {.argc = argc, .argv = argv, .console = CONSOLE_INIT, .watch = WATCH_INIT};
     r.names = NAMES_INIT(&r.console);
     signal(SIGPIPE, SIG_IGN); /* write(2) says EPIPE */
-    int status = run(&r, first, &e);
+    int status = run(&r, first, ping, &e);
     if (status < 0) {
         console_error(&r.console, e.text);
         status = EXIT_NOT_STARTED;
@@ -314,4 +355,12 @@ int command_scan(int argc, char *const *argv, int first) {
     names_deinit(&r.names);
     settings_deinit(&r.settings);
     return status;
+}
+
+int command_scan(int argc, char *const *argv, int first) {
+    return run_to_status(argc, argv, first, false);
+}
+
+int command_ping(int argc, char *const *argv, int first) {
+    return run_to_status(argc, argv, first, true);
 }

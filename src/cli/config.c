@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/foreign.h"
+
 struct config_reader {
     const char *name;
     struct settings *s;
@@ -88,10 +90,11 @@ static int read_line(struct config_reader *r) {
         return 0;
     size_t n = strcspn(key, " \t=#\"");
     const struct option *o = option_by_name(key, n);
-    if (n == 0 || !o)
-        return n == 0 ? bad(r, key, -EINVAL, "expected key = value") : unknown_key(r, key, n);
-    if (o->flags & OPTION_PLANNED)
-        return bad(r, key, -EINVAL, "%.*s is not built yet", (int)n, key);
+    const struct foreign *f = o ? NULL : foreign_by_name(key, n);
+    if (n == 0)
+        return bad(r, key, -EINVAL, "expected key = value");
+    if (!o)
+        return f ? bad(r, key, -EINVAL, "%.*s: %s", (int)n, key, f->way) : unknown_key(r, key, n);
     if (o->flags & OPTION_COMMAND_LINE)
         return bad(r, key, -EINVAL, "%.*s belongs on the command line, not in a file", (int)n, key);
     char *value = skip_blanks(key + n);
@@ -176,7 +179,7 @@ int config_echo(const struct settings *s, FILE *f) {
     fprintf(f, "# noctule %s; repeat with: noctule -c FILE\n", NOCTULE_VERSION);
     const struct given *given = s->given.items;
     for (const struct option *o = options; o < options + option_count; o++) {
-        if (o->flags & (OPTION_PLANNED | OPTION_COMMAND_LINE))
+        if (o->flags & OPTION_COMMAND_LINE)
             continue;
         const char *last = NULL; /* of what does not repeat, the last one counts */
         for (size_t i = 0; i < s->given.n; i++) {

@@ -11,7 +11,6 @@
 #define LINE_MAX_LEN (PUT_ENDPOINT_MAX + 32u) /* protocol and technique names are short words */
 
 struct output {
-    const char *technique;
     int fd;
     size_t n;
     char buf[BUFFER];
@@ -37,18 +36,19 @@ static int print(void *ctx, uint64_t position, const struct endpoint *ep) {
             return code;
     }
     const struct technique *t = &techniques[ep->slot.technique];
-    char *p = put_endpoint(o->buf + o->n, ep->addr, ep->slot.port);
+    char *p = o->buf + o->n;
+    p = t->host ? put_addr(p, ep->addr) : put_endpoint(p, ep->addr, ep->slot.port);
     *p++ = ' ';
     p = put_text(p, t->proto);
     *p++ = ' ';
-    p = put_text(p, o->technique ? o->technique : t->name);
+    p = put_text(p, t->name);
     *p++ = '\n';
     o->n = (size_t)(p - o->buf);
     return 0;
 }
 
-int dry_run(const struct scan_config *config, const char *technique, int fd, struct error *e) {
-    struct output o = {.technique = technique, .fd = fd};
+int dry_run(const struct scan_config *config, int fd, struct error *e) {
+    struct output o = {.fd = fd};
     int code = scan_dry_run(config, print, &o);
     if (code == 0)
         code = flush(&o);

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "cli/foreign.h"
 #include "cli/options.h"
 
 #define HELP_COLUMN 27 /* where the text of --help begins */
+#define SHORT_ALIAS 2u /* letters of names that other tools write behind one dash */
 
 struct example {
     const char *line, *what;
@@ -12,6 +14,8 @@ struct example {
 
 static const struct example examples[] = {
     {"noctule 192.0.2.0/24", "the 1000 most common TCP ports of a network"},
+    {"noctule ping 192.0.2.0/24", "which of its hosts are up"},
+    {"noctule -sS -sU -p T:22,80,443,U:53,161 192.0.2.7 2001:db8::7", "TCP and UDP ports, both families"},
     {"noctule 192.0.2.7 -p- -o host.jsonl", "every port of a host, also as JSON lines"},
     {"noctule -iL hosts.txt -p80,443 --rate 50k --exclude-file never.txt", "two ports of many hosts, faster"},
 };
@@ -32,13 +36,9 @@ void help_usage(FILE *f) {
 
 /* "-p, --ports PORTS" */
 static int write_names(char *buf, size_t size, const struct option *o) {
-    size_t dash_n = o->dash ? strlen(o->dash) : 0;
-    return snprintf(buf, size, "%s%s%s--%s%s%s", dash_n ? "-" : "    ", dash_n ? o->dash : "", dash_n ? ", " : "",
-                    o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
-}
-
-static bool is_built(const struct option *o) {
-    return !(o->flags & OPTION_PLANNED);
+    const char *between = !o->metavar ? "" : option_value_optional(o) ? "=" : " ";
+    return snprintf(buf, size, "%s%s%s--%s%s%s", o->dash ? "-" : "    ", o->dash ? o->dash : "", o->dash ? ", " : "",
+                    o->name, between, o->metavar ? o->metavar : "");
 }
 
 static void print_option(FILE *f, const struct option *o) {
@@ -55,17 +55,29 @@ static void print_option(FILE *f, const struct option *o) {
     fputc('\n', f);
 }
 
+static void print_clashes(FILE *f) {
+    fputs("\nLetters that clash (what stands here is how to say what the other tool means):\n", f);
+    for (const struct option *o = options; o < options + option_count; o++)
+        if (o->clash)
+            fprintf(f, "  %s%-*s%s\n", o->dash ? "-" : "--", HELP_COLUMN - (o->dash ? 3 : 4),
+                    o->dash ? o->dash : o->name, o->clash);
+}
+
 void help_print(FILE *f) {
     fputs("noctule [scan] [options] TARGET...\n"
-          "Finds the open TCP ports of many hosts, quickly, and misses none.\n"
-          "Targets: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 10.0.0-3.1,7, host.example, 192.0.2.7:80\n"
-          "Where nmap and masscan give a letter different meanings, nmap's counts.\n", f);
+          "noctule ping [options] TARGET...\n"
+          "Finds the open ports of many hosts, quickly, and misses none; with ping, the hosts that are up.\n"
+          "Targets: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 10.0.0-3.1,7, 2001:db8::/120, host.example,\n"
+          "    192.0.2.7:80, [2001:db8::7]:80, fe80::1%eth0\n"
+          "Command lines of nmap, masscan, ZMap, naabu and RustScan are taken as they are, or refused in a line that names\n"
+          "our way. Where their letters clash, nmap's meaning counts; those that do are listed at the end.\n", f);
     for (enum option_group g = 0; g < GROUP_COUNT; g++) {
         fprintf(f, "\n%s:\n", option_group_title(g));
         for (const struct option *o = options; o < options + option_count; o++)
-            if (is_built(o) && o->group == g)
+            if (o->group == g)
                 print_option(f, o);
     }
+    print_clashes(f);
     fputs("\nExit status:\n", f);
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         fprintf(f, "  %-7s%s\n", statuses[i][0], statuses[i][1]);
@@ -121,7 +133,7 @@ static void man_option(FILE *f, const struct option *o) {
     const char *at = o->aliases, *alias;
     while ((alias = option_next_word(&at, &n))) {
         fputs(", ", f);
-        man_name(f, "--", alias, n, o->metavar);
+        man_name(f, n <= SHORT_ALIAS ? "-" : "--", alias, n, o->metavar);
     }
     fputc('\n', f);
     man_sentence(f, o->help);
@@ -131,6 +143,8 @@ static void man_option(FILE *f, const struct option *o) {
     }
     if (o->fallback)
         fprintf(f, "The default is %s.\n", o->fallback);
+    if (o->clash)
+        man_sentence(f, o->clash);
     if (option_repeats(o) && option_takes_value(o))
         fputs("May be given more than once; each adds to the others.\n", f);
 }
@@ -140,9 +154,9 @@ static void man_section(FILE *f, const char *title) {
 }
 
 static const char man_targets[] =
-    "A target is an address (192.0.2.7), a prefix (192.0.2.0/24), a range (192.0.2.1\\-192.0.2.9), octet ranges as nmap\n"
-    "has them (10.0.0\\-3.1,7, with * for 0\\-255), or a host name, of which every address is scanned. With a port behind\n"
-    "it (192.0.2.7:80), only that port is scanned there.\n"
+    "A target is an address (192.0.2.7, 2001:db8::7, fe80::1%eth0), a prefix (192.0.2.0/24), a range\n"
+    "(192.0.2.1\\-192.0.2.9), octet ranges as nmap has them (10.0.0\\-3.1,7, with * for 0\\-255), or a host name, of which\n"
+    "every address is scanned. With a port behind it (192.0.2.7:80, [2001:db8::7]:80), only that port is scanned there.\n"
     ".PP\n"
     "Special-use ranges (loopback, multicast, reserved, documentation and the like; IANA's registries) are left out of\n"
     "every target that is wider than they are. A target within such a range is scanned: somebody meant it.\n";
@@ -169,23 +183,25 @@ static void man_statuses(FILE *f) {
 void help_man(FILE *f) {
     fprintf(f, ".TH NOCTULE 1 \"\" \"noctule %s\" \"User Commands\"\n", NOCTULE_VERSION);
     man_section(f, "NAME");
-    fputs("noctule \\- finds the open TCP ports of many hosts\n", f);
+    fputs("noctule \\- finds the open ports of many hosts\n", f);
     man_section(f, "SYNOPSIS");
-    fputs(".B noctule\n[\\fBscan\\fR] [\\fIoptions\\fR] \\fITARGET\\fR...\n", f);
+    fputs(".B noctule\n[\\fBscan\\fR] [\\fIoptions\\fR] \\fITARGET\\fR...\n.br\n"
+          ".B noctule ping\n[\\fIoptions\\fR] \\fITARGET\\fR...\n", f);
     man_section(f, "DESCRIPTION");
     fputs("noctule probes a set of addresses and ports in random order, re-probes what does not answer, and prints what\n"
           "is open. It finds out by itself which way packets leave, and needs no firewall rule.\n", f);
     man_section(f, "TARGETS");
     fputs(man_targets, f);
     man_section(f, "OPTIONS");
-    fputs("Options may stand anywhere, as \\-\\-name value or \\-\\-name=value. Where nmap and masscan give a letter\n"
-          "different meanings, nmap's counts.\n", f);
+    fputs("Options may stand anywhere, as \\-\\-name value, \\-\\-name=value or \\-name value. Command lines of nmap, masscan,\n"
+          "ZMap, naabu and RustScan are taken as they are, or refused in a line that names our way. Where their letters\n"
+          "clash, nmap's meaning counts.\n", f);
     for (enum option_group g = 0; g < GROUP_COUNT; g++) {
         fputs(".SS ", f);
         man_text(f, option_group_title(g));
         fputc('\n', f);
         for (const struct option *o = options; o < options + option_count; o++)
-            if (is_built(o) && o->group == g)
+            if (o->group == g)
                 man_option(f, o);
     }
     man_section(f, "CONFIG FILES");
@@ -210,7 +226,7 @@ void help_completion(FILE *f) {
     fputs("_noctule() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
           "    case $before in\n", f);
     for (const struct option *o = options; o < options + option_count; o++) {
-        if (!is_built(o) || !o->metavar || strcmp(o->metavar, "FILE") != 0)
+        if (!o->metavar || strcmp(o->metavar, "FILE") != 0)
             continue;
         fprintf(f, "    --%s%s%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", o->name, o->dash ? "|-" : "",
                 o->dash ? o->dash : "");
@@ -218,8 +234,6 @@ void help_completion(FILE *f) {
     fputs("    --interface|-e) COMPREPLY=($(compgen -W \"$(ls /sys/class/net)\" -- \"$word\")); return ;;\n    esac\n"
           "    COMPREPLY=($(compgen -W \"", f);
     for (const struct option *o = options; o < options + option_count; o++) {
-        if (!is_built(o))
-            continue;
         fprintf(f, "%s--%s", blank, o->name);
         blank = " ";
         if (o->dash)
@@ -230,13 +244,18 @@ void help_completion(FILE *f) {
 
 void help_table(FILE *f) {
     static const char *const kinds[KIND_COUNT_OF_KINDS] = {
-        [KIND_FLAG] = "flag",         [KIND_COUNT] = "count", [KIND_NUMBER] = "number", [KIND_RATE] = "rate",
-        [KIND_BITS] = "bits",         [KIND_DURATION] = "duration", [KIND_SHARD] = "shard", [KIND_TEXT] = "text",
-        [KIND_WORDS] = "words",       [KIND_TARGETS] = "targets", [KIND_PORTS] = "ports", [KIND_ADDRESS] = "address",
-        [KIND_MAC] = "mac",           [KIND_STATES] = "states",   [KIND_TECHNIQUE] = "technique",
+        [KIND_FLAG] = "flag",         [KIND_COUNT] = "count",       [KIND_NUMBER] = "number",
+        [KIND_RATE] = "rate",         [KIND_BITS] = "bits",         [KIND_DURATION] = "duration",
+        [KIND_SHARD] = "shard",       [KIND_TEXT] = "text",         [KIND_WORDS] = "words",
+        [KIND_TARGETS] = "targets",   [KIND_PORTS] = "ports",       [KIND_SOURCE] = "source",
+        [KIND_MAC] = "mac",           [KIND_STATES] = "states",     [KIND_TECHNIQUE] = "technique",
+        [KIND_TCP_FLAGS] = "tcp-flags", [KIND_PING] = "ping",       [KIND_PING_PORTS] = "ping-ports",
+        [KIND_PRESET] = "preset",
     };
     for (const struct option *o = options; o < options + option_count; o++)
-        fprintf(f, "%s\t%s\t%s\t%s\t%s\t%s\n", o->flags & OPTION_PLANNED ? "planned" : kinds[o->kind],
-                o->name ? o->name : "", o->aliases ? o->aliases : "", o->dash ? o->dash : "",
-                o->metavar ? o->metavar : "", o->flags & OPTION_COMMAND_LINE ? "command-line" : "");
+        fprintf(f, "%s\t%s\t%s\t%s\t%s\t%s\n", kinds[o->kind], o->name, o->aliases ? o->aliases : "",
+                o->dash ? o->dash : "", o->metavar ? o->metavar : "",
+                o->flags & OPTION_COMMAND_LINE ? "command-line" : "");
+    for (const struct foreign *w = foreign_words; w < foreign_words + foreign_count; w++)
+        fprintf(f, "refused\t\t%s\t%s\t\t\n", w->names ? w->names : "", w->dashes ? w->dashes : "");
 }

@@ -9,8 +9,8 @@ void help_print(FILE *f);      /* --help */
 void help_man(FILE *f);        /* noctule.1, in man(7) */
 void help_completion(FILE *f); /* for bash */
 
-/* The table for the tests: kind (or "planned"), name, aliases, dash, metavar, "command-line" where no file may hold it;
- * tabs between, a line each. */
+/* The table for the tests: kind, name, aliases, dash, metavar, "command-line" where no file may hold it; tabs between, a
+ * line each. Then the words of other tools that are refused: "refused", aliases and dash. */
 void help_table(FILE *f);
 
 #endif

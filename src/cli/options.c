@@ -2,26 +2,37 @@
 
 #include <string.h>
 
+#define NEAR_LEN_MIN 3u  /* shorter names are near to everything */
 #define NAME_LEN_MAX 40u /* longer words are not compared: nothing in the table is near them */
 
 const char *option_group_title(enum option_group g) {
     static const char *const titles[GROUP_COUNT] = {
         [GROUP_TARGETS] = "What is scanned",
+        [GROUP_TECHNIQUES] = "Which probes (several may be given, in one word as well: -sSU)",
         [GROUP_PROBES] = "How it is probed",
         [GROUP_PACE] = "How fast, how often, how long",
         [GROUP_ROUTE] = "Which way out (all of it is found out where nothing is said)",
         [GROUP_OUTPUT] = "What comes out",
         [GROUP_RUN] = "The run itself",
+        [GROUP_WORDS] = "Words of other tools",
     };
     return titles[g];
 }
 
 bool option_repeats(const struct option *o) {
-    return o->kind == KIND_COUNT || o->kind == KIND_WORDS || o->kind == KIND_TARGETS || o->kind == KIND_PORTS;
+    static const bool repeats[KIND_COUNT_OF_KINDS] = {
+        [KIND_COUNT] = true, [KIND_WORDS] = true, [KIND_TARGETS] = true,    [KIND_PORTS] = true,
+        [KIND_SOURCE] = true, [KIND_PING] = true, [KIND_PING_PORTS] = true,
+    };
+    return repeats[o->kind];
 }
 
 bool option_takes_value(const struct option *o) {
-    return o->kind != KIND_FLAG && o->kind != KIND_COUNT && o->kind != KIND_TECHNIQUE;
+    return o->metavar;
+}
+
+bool option_value_optional(const struct option *o) {
+    return o->kind == KIND_PING_PORTS;
 }
 
 const char *option_next_word(const char **at, size_t *n) {
@@ -33,27 +44,35 @@ const char *option_next_word(const char **at, size_t *n) {
     return *n ? word : NULL;
 }
 
-static bool same(const char *word, const char *s, size_t n) {
-    return word && strncmp(word, s, n) == 0 && word[n] == '\0';
+bool option_among(const char *words, const char *s, size_t n) {
+    size_t word_n = 0;
+    const char *word;
+    while ((word = option_next_word(&words, &word_n)))
+        if (word_n == n && memcmp(word, s, n) == 0)
+            return true;
+    return false;
 }
 
 const struct option *option_by_name(const char *name, size_t n) {
-    for (const struct option *o = options; o < options + option_count; o++) {
-        if (n > 0 && same(o->name, name, n))
+    for (const struct option *o = options; o < options + option_count; o++)
+        if (option_among(o->name, name, n) || option_among(o->aliases, name, n))
             return o;
-        size_t alias_n;
-        const char *at = o->aliases, *alias;
-        while ((alias = option_next_word(&at, &alias_n)))
-            if (alias_n == n && memcmp(alias, name, n) == 0)
-                return o;
-    }
     return NULL;
 }
 
 const struct option *option_by_dash(const char *word, size_t n) {
     for (const struct option *o = options; n > 0 && o < options + option_count; o++)
-        if (same(o->dash, word, n))
+        if ((o->dash && strlen(o->dash) == n && memcmp(o->dash, word, n) == 0) || option_among(o->aliases, word, n))
             return o;
+    return NULL;
+}
+
+const struct option *option_by_start(const char *word, size_t *n) {
+    for (const struct option *o = options; o < options + option_count; o++) {
+        *n = option_value_optional(o) ? strlen(o->dash) : 0;
+        if (*n > 0 && strncmp(word, o->dash, *n) == 0)
+            return o;
+    }
     return NULL;
 }
 
@@ -84,11 +103,10 @@ const struct option *option_nearest(const char *word, size_t n, const char **nam
     const struct option *best = NULL;
     unsigned best_distance = (unsigned)(n < 4 ? 2 : n / 2 + 1); /* as far as that, another word was meant */
     for (const struct option *o = options; o < options + option_count; o++) {
-        if (o->flags & OPTION_PLANNED)
-            continue;
         const char *at = o->aliases, *candidate = o->name;
         for (size_t len = strlen(candidate); candidate; candidate = option_next_word(&at, &len)) {
-            unsigned d = len <= NAME_LEN_MAX ? distance(word, n, candidate, len) : UINT32_MAX;
+            bool comparable = len >= NEAR_LEN_MIN && len <= NAME_LEN_MAX;
+            unsigned d = comparable ? distance(word, n, candidate, len) : UINT32_MAX;
             if (d < best_distance) {
                 best = o;
                 best_distance = d;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/options.h"
 #include "plan/target.h"
+#include "probe/probe.h"
 
 struct shard_setting {
     uint64_t i, n; /* 1 <= i <= n */
@@ -18,6 +19,20 @@ struct shard_setting {
 struct mac_setting {
     bool given;
     uint8_t mac[6];
+};
+
+struct source_setting {
+    addr_t v4, v6; /* 0 = by route */
+};
+
+struct tcp_flags_setting {
+    bool given;
+    uint8_t flags;
+};
+
+struct ping_setting {
+    struct ping_part parts[PROBE_PARTS_MAX];
+    unsigned n; /* 0: none asked for */
 };
 
 /* Targets in the order they were named; those that are host names wait for their resolution. */
@@ -44,23 +59,28 @@ struct settings {
 
     uint32_t techniques; /* bit 1 << enum technique_id; 0: none was asked for, which is a SYN scan, or connecting */
     bool only_v6;        /* of what a host name resolves to */
-    bool numeric, no_discovery; /* accepted; noctule does what they ask anyway */
+    bool alive, no_discovery;
+    struct ping_setting ping;
+    struct tcp_flags_setting scanflags;
+    bool amplifiers;
     bool no_reset;
     uint64_t ttl;
 
     uint64_t rate_milli_pps, bandwidth_bps; /* 0 = none */
     uint64_t retries;
     uint64_t timeout_ns, wait_ns; /* 0 = by round-trip time */
+    uint64_t host_timeout_ns;     /* 0 = for ever */
     uint64_t max_results, max_runtime_ns; /* 0 = no limit */
 
     const char *interface;
-    addr_t source_ip;     /* 0 = by route */
+    struct source_setting source_ip;
     uint64_t source_port; /* 0 = chosen */
     struct mac_setting source_mac, gateway_mac;
+    bool unprivileged, privileged;
 
     struct array outputs; /* const char * */
-    bool open, reason;
-    uint16_t show;
+    bool open;
+    uint16_t show; /* 0: not asked for; see settings_show() */
     bool packet_trace;
     const char *pcap;
     uint64_t verbose;
@@ -90,5 +110,14 @@ int settings_check(const struct settings *s, struct error *e);
 
 /* The first given option that a connect scan could not honour, or NULL. */
 const struct option *settings_raw_option(const struct settings *s);
+
+/* The states to show, bit 1 << enum state: those asked for, or what these techniques are asked for. */
+uint16_t settings_show(const struct settings *s);
+
+/* Are hosts to be pinged first, and only those that answer be scanned? */
+bool settings_discovers(const struct settings *s);
+
+/* Appends "(what another tool means by the option)", where there is such a meaning, to the line. Returns code. */
+int settings_add_clash(const struct option *o, int code, struct error *e);
 
 #endif

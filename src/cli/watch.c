@@ -33,9 +33,9 @@ static void draw(struct watch *w) {
     struct scan_progress progress;
     char line[CONSOLE_LINE_MAX];
     pthread_mutex_lock(&w->lock);
-    bool scanning = w->scan;
+    bool scanning = w->progress != NULL;
     if (scanning)
-        scan_progress(w->scan, &progress);
+        w->progress(w->progress_ctx, &progress);
     pthread_mutex_unlock(&w->lock);
     if (!scanning || progress.planned == 0)
         return;
@@ -88,9 +88,10 @@ int watch_start(struct watch *w, struct console *console, struct error *e) {
     return 0;
 }
 
-void watch_scan(struct watch *w, struct scan *scan) {
+void watch_progress(struct watch *w, void (*progress)(void *ctx, struct scan_progress *out), void *ctx) {
     pthread_mutex_lock(&w->lock);
-    w->scan = scan;
+    w->progress = progress;
+    w->progress_ctx = ctx;
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -18,8 +18,9 @@ struct watch {
     _Atomic int signal;  /* the first one's number, or 0 */
     struct console *console;
     struct progress_past past; /* the thread's */
-    pthread_mutex_t lock;      /* of the next two: what is set is alive */
-    struct scan *scan;
+    pthread_mutex_t lock;      /* of the next three: what is set is alive */
+    void (*progress)(void *ctx, struct scan_progress *out); /* or NULL */
+    void *progress_ctx;
     struct report *report;
     pthread_t thread;
     bool started;
@@ -34,7 +35,7 @@ struct watch {
 int watch_start(struct watch *w, struct console *console, struct error *e);
 
 /* What there is to draw, and to abort on a second signal; NULL = nothing (any longer). */
-void watch_scan(struct watch *w, struct scan *scan);
+void watch_progress(struct watch *w, void (*progress)(void *ctx, struct scan_progress *out), void *ctx);
 void watch_report(struct watch *w, struct report *report);
 
 /* Ends the thread. Safe after any failure and twice. */

@@ -83,7 +83,7 @@ static void test_places(void **state) {
     bad("p = 80", "file:1:1: unknown key \"p\"");
     bad("max-retries = 11", "file:1:15: retries: expected a whole number from 0 to 10, not \"11\"");
     bad("target = 1.2.3.300", "file:1:10: target: bad target \"1.2.3.300\"");
-    bad("banners = yes", "file:1:1: banners is not built yet");
+    bad("banners = yes", "file:1:1: banners: not built yet");
     bad("dry-run = yes", "file:1:1: dry-run belongs on the command line");
     bad("config = other", "file:1:1: config belongs on the command line");
     bad("\xef\xbb\xbfrate = x", "file:1:8: rate: ");

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/settings.h"
-#include "probe/verdict.h"
+#include "probe/technique.h"
 
 static int setup(void **state) {
     static struct settings settings;
@@ -48,7 +48,8 @@ static void test_fallbacks(void **state) {
     assert_int_equal(s->rate_milli_pps, 10000 * 1000);
     assert_int_equal(s->retries, 3);
     assert_int_equal(s->ttl, 64);
-    assert_int_equal(s->show, 1 << STATE_OPEN);
+    assert_int_equal(s->show, 0);
+    assert_int_equal(s->host_timeout_ns, 60 * NS_PER_SEC);
     assert_int_equal(s->shard.i, 1);
     assert_int_equal(s->shard.n, 1);
     assert_int_equal(s->given.n, 0);
@@ -101,12 +102,16 @@ static void test_durations(void **state) {
     struct settings *s = *state;
     taken(s, "timeout", "250ms");
     assert_int_equal(s->timeout_ns, 250 * NS_PER_MS);
-    taken(s, "timeout", "2");
+    taken(s, "timeout", "2s");
     assert_int_equal(s->timeout_ns, 2 * NS_PER_SEC);
+    taken(s, "host-timeout", "0");
+    assert_int_equal(s->host_timeout_ns, 0);
+    taken(s, "host-timeout", "90");
+    assert_int_equal(s->host_timeout_ns, 90 * NS_PER_SEC);
     taken(s, "wait", "0");
     taken(s, "max-runtime", "2h");
     assert_int_equal(s->max_runtime_ns, 7200 * NS_PER_SEC);
-    REFUSED(s, "timeout", "0", "999us", "11m", "1x", "-1", "", "1 s");
+    REFUSED(s, "timeout", "0", "2", "1000", "0.5", /* milliseconds to some tools */ "999us", "11m", "1x", "-1", "", "1 s");
     REFUSED(s, "wait", "61m", "soon");
     REFUSED(s, "max-runtime", "0", "99999999999999d");
 }
@@ -123,8 +128,12 @@ static void test_shards(void **state) {
 static void test_addresses(void **state) {
     struct settings *s = *state;
     taken(s, "source-ip", "198.18.0.1");
-    assert_int_equal(addr_v4(s->source_ip), 0xc6120001);
-    REFUSED(s, "source-ip", "", "198.18.0", "198.18.0.256", "198.18.0.1/32", "2001:db8::1", "0.0.0.0", "eth0");
+    taken(s, "source-ip", "2001:2::1");
+    assert_int_equal(addr_v4(s->source_ip.v4), 0xc6120001);
+    assert_true(s->source_ip.v6 == ((addr_t)0x20010002 << 96 | 1)); /* one of each family */
+    taken(s, "adapter-ip", "198.18.0.2");
+    assert_int_equal(addr_v4(s->source_ip.v4), 0xc6120002);
+    REFUSED(s, "source-ip", "", "198.18.0", "198.18.0.256", "198.18.0.1/32", "0.0.0.0", "::", "eth0", "fe80::1%nosuch0");
 }
 
 static void test_macs(void **state) {
@@ -147,7 +156,12 @@ static void test_states(void **state) {
     assert_int_equal(s->show, UINT16_MAX);
     taken(s, "show", "open,open");
     assert_int_equal(s->show, 1 << STATE_OPEN);
-    REFUSED(s, "show", "", "opne", "open,", ",open", "all,open", "open closed", "Open", "unknown");
+    taken(s, "show", "open|filtered,unfiltered,up,down,unknown");
+    assert_int_equal(s->show, 1 << STATE_OPEN_FILTERED | 1 << STATE_UNFILTERED | 1 << STATE_UP | 1 << STATE_DOWN |
+                                  1 << STATE_UNKNOWN);
+    taken(s, "show", "open-filtered,closed-filtered"); /* for those who forget the quotes once */
+    assert_int_equal(s->show, 1 << STATE_OPEN_FILTERED | 1 << STATE_CLOSED_FILTERED);
+    REFUSED(s, "show", "", "opne", "open,", ",open", "all,open", "open closed", "Open", "open|", "|filtered", "-");
 }
 
 static void test_ports_add_up(void **state) {
@@ -166,7 +180,7 @@ static void test_targets(void **state) {
     assert_int_equal(s->targets.targets.n, 2);
     assert_int_equal(s->targets.names.n, 1);
     taken(s, "exclude", "198.18.0.7");
-    REFUSED(s, "target", "", "198.18.0.256", "198.18.0.0/33", "1.2.3.4:0", "a b", "-");
+    REFUSED(s, "target", "", "198.18.0.256", "198.18.0.0/33", "1.2.3.4:0", "a b", "-", "1000", "1-1000", "1000:80");
     REFUSED(s, "exclude", "198.18.0.7:80", "host.example:443", "1.2.3.4/");
 }
 
@@ -227,15 +241,160 @@ static void test_check_open_and_show(void **state) {
     assert_check(s, NULL);
 }
 
-static void test_check_protocols(void **state) {
+static void test_techniques(void **state) {
+    struct settings *s = *state;
+    taken(s, "udp", "yes");
+    taken(s, "syn", "yes");
+    assert_int_equal(s->techniques, 1u << TECHNIQUE_SYN | 1u << TECHNIQUE_UDP);
+    taken(s, "syn", "no");
+    assert_int_equal(s->techniques, 1u << TECHNIQUE_UDP);
+    REFUSED(s, "syn", "", "1", "maybe");
+}
+
+static void test_tcp_flags(void **state) {
+    struct settings *s = *state;
+    static const struct {
+        const char *text;
+        uint8_t flags;
+    } cases[] = {
+        {"SYN", 0x02}, {"SYNFIN", 0x03}, {"finsyn", 0x03}, {"URGACKPSHRSTSYNFIN", 0x3f}, {"ECECWR", 0xc0},
+        {"0", 0},      {"2", 0x02},      {"255", 0xff},    {"0x12", 0x12},               {"0XFf", 0xff},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        taken(s, "scanflags", cases[i].text);
+        assert_true(s->scanflags.given);
+        assert_int_equal(s->scanflags.flags, cases[i].flags);
+    }
+    REFUSED(s, "scanflags", "", "S", "SY", "SYNX", "SYN,FIN", "SYN FIN", "256", "-1", "0x", "0x123", "0xg", "2x");
+}
+
+static void test_pings(void **state) {
+    struct settings *s = *state;
+    taken(s, "ping-echo", "yes");
+    taken(s, "ping-echo", "yes"); /* once is enough */
+    taken(s, "ping-timestamp", "no");
+    taken(s, "ping-syn", "22,443");
+    taken(s, "ping-udp", "");
+    static const struct ping_part want[] = {{PING_ECHO, 0}, {PING_SYN, 22}, {PING_SYN, 443}, {PING_UDP, 40125}};
+    assert_int_equal(s->ping.n, sizeof want / sizeof *want);
+    for (unsigned i = 0; i < s->ping.n; i++) {
+        assert_int_equal(s->ping.parts[i].kind, want[i].kind);
+        assert_int_equal(s->ping.parts[i].port, want[i].port);
+    }
+    REFUSED(s, "ping-ack", "1-17", "65536", "U:53", "x y");
+    REFUSED(s, "ping-echo", "22", "");
+}
+
+static void test_presets(void **state) {
+    struct settings *s = *state;
+    taken(s, "timing", "5");
+    assert_int_equal(s->rate_milli_pps, UINT64_C(100000) * 1000);
+    assert_int_equal(s->retries, 2);
+    assert_true(settings_given(s, "rate"));
+    taken(s, "timing", "paranoid");
+    assert_int_equal(s->rate_milli_pps, 3); /* 0.003: one in five minutes */
+    taken(s, "timing", "normal");
+    assert_int_equal(s->rate_milli_pps, 3);
+    taken(s, "fast", "no");
+    assert_int_equal(s->top_ports, 0);
+    taken(s, "fast", "true");
+    assert_int_equal(s->top_ports, 100);
+    REFUSED(s, "timing", "", "6", "fast", "yes");
+    REFUSED(s, "fast", "", "1");
+    REFUSED(s, "probe-module", "dns", "");
+}
+
+static void assert_shows(struct settings *s, unsigned want) {
+    assert_int_equal(settings_show(s), want);
+}
+
+/* What each technique is asked for is what it shows. */
+static void test_what_is_shown(void **state) {
+    struct settings *s = *state;
+    const unsigned usual = 1u << STATE_OPEN | 1u << STATE_UP;
+    assert_shows(s, usual);
+    taken(s, "udp", "yes");
+    assert_shows(s, usual);
+    taken(s, "fin", "yes");
+    assert_shows(s, usual | 1u << STATE_OPEN_FILTERED);
+    taken(s, "ack", "yes");
+    assert_shows(s, usual | 1u << STATE_OPEN_FILTERED | 1u << STATE_UNFILTERED);
+    taken(s, "open", "yes");
+    assert_shows(s, 1u << STATE_OPEN);
+    taken(s, "open", "no");
+    taken(s, "show", "closed");
+    assert_shows(s, 1u << STATE_CLOSED);
+}
+
+static void test_check_techniques(void **state) {
     struct settings *s = *state;
     taken(s, "target", "198.18.0.1");
-    taken(s, "exclude-ports", "U:53");
+    taken(s, "connect", "yes");
+    taken(s, "udp", "yes");
+    assert_check(s, "-sT goes alone");
+    taken(s, "connect", "no");
+    taken(s, "scanflags", "SYN");
+    assert_check(s, "--scanflags wants one technique of TCP");
+    taken(s, "fin", "yes");
     assert_check(s, NULL);
-    taken(s, "ports", "T:1,S:5");
-    assert_check(s, "SCTP");
-    taken(s, "ports", "U:53");
-    assert_check(s, "UDP");
+    taken(s, "xmas", "yes");
+    assert_check(s, "--scanflags wants one technique of TCP");
+    taken(s, "xmas", "no");
+    taken(s, "source-port", "53");
+    assert_check(s, NULL); /* UDP and TCP */
+    taken(s, "ack", "yes");
+    taken(s, "scanflags", "0");
+    assert_check(s, "--scanflags");
+}
+
+static void test_check_one_port(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "source-port", "53");
+    taken(s, "syn", "yes");
+    taken(s, "udp", "yes");
+    taken(s, "sctp-init", "yes");
+    assert_check(s, NULL);
+    taken(s, "sctp-cookie", "yes");
+    assert_check(s, "answers to -sY and -sZ look alike");
+}
+
+static void test_check_pings(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "ping-syn", "22");
+    assert_true(settings_discovers(s));
+    assert_check(s, NULL);
+    taken(s, "no-discovery", "yes");
+    assert_check(s, "-Pn and the options of a ping");
+    taken(s, "ping", "yes");
+    assert_false(settings_discovers(s));
+    assert_check(s, "-Pn and -sn");
+    taken(s, "no-discovery", "no");
+    assert_check(s, NULL);
+    taken(s, "alive", "yes");
+    assert_check(s, "--alive");
+    taken(s, "alive", "no");
+    taken(s, "open", "yes");
+    assert_check(s, "--open shows nothing");
+    taken(s, "open", "no");
+    taken(s, "ports", "22");
+    assert_check(s, "-sn probes no port");
+    taken(s, "fin", "yes");
+    assert_check(s, "-sn probes no port");
+}
+
+static void test_check_privilege(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "unprivileged", "yes");
+    taken(s, "ping", "yes");
+    assert_check(s, NULL);
+    taken(s, "ping-echo", "yes");
+    assert_check(s, "--ping-echo goes with raw packets");
+    taken(s, "privileged", "yes");
+    taken(s, "unprivileged", "no");
+    assert_check(s, NULL);
 }
 
 static void test_check_limits(void **state) {
@@ -256,7 +415,10 @@ int main(void) {
         TEST(test_addresses),       TEST(test_macs),                TEST(test_states),
         TEST(test_ports_add_up),    TEST(test_targets),             TEST(test_words),
         TEST(test_check_wants_a_target), TEST(test_check_exclusive), TEST(test_check_open_and_show),
-        TEST(test_check_protocols), TEST(test_check_limits),
+        TEST(test_check_limits),     TEST(test_techniques),          TEST(test_tcp_flags),
+        TEST(test_pings),           TEST(test_presets),             TEST(test_what_is_shown),
+        TEST(test_check_techniques), TEST(test_check_one_port),     TEST(test_check_pings),
+        TEST(test_check_privilege),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
