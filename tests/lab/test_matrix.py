@@ -45,15 +45,21 @@ def table(request):
             print(line)
 
 
+def label(technique):
+    """-sS; with --scanflags -sS+"""
+    option, *flags = matrix.TECHNIQUES[technique][0]
+    return option + "+" * bool(flags)
+
+
 def lines_of(found):
     for family in (4, 6):
         for own, where in ((True, "by the target itself"), (False, "on the way, by a router")):
-            yield f"\nIPv{family}, {where} (O open, C closed, F filtered, U unfiltered, OF open|filtered)"
-            yield f"{'':17}" + "".join(f"{technique:>12}" for technique in matrix.TECHNIQUES)
+            yield f"\nIPv{family}, {where} (O open, C closed, F filtered, U unfiltered, OF open|filtered; + --scanflags)"
+            yield f"{'':17}" + "".join(f"{label(technique):>6}" for technique in matrix.TECHNIQUES)
             for condition in dict.fromkeys((*matrix.CONDITIONS[family], *matrix.PROTOCOLS[family])):
                 states = [found.get((family, own, condition, technique)) for technique in matrix.TECHNIQUES]
                 if any(states):
-                    yield f"{condition:17}" + "".join(f"{SHORT[state]:>12}" for state in states)
+                    yield f"{condition:17}" + "".join(f"{SHORT[state]:>6}" for state in states)
 
 
 def scanned(network, technique, family, path):

@@ -51,12 +51,6 @@ def test_one_answer_of_four_will_do(scan, family, words):
 
 
 @BOTH
-def test_nobody_is_down_by_the_router_s_word(scan, family):
-    findings, _ = scan("-sn", address(family, NOBODY))
-    assert [(f["state"], f["reason"]) for f in findings] == [("down", "host-unreach" if family == 4 else "net-unreach")]
-
-
-@BOTH
 def test_on_link(scan, network, family):
     """Neighbours answer ARP or ND, which is enough."""
     word = "arp-response" if family == 4 else "nd-response"

@@ -115,18 +115,9 @@ OWN = {
     ("protocol", 6, *HEADER_FIELD): ("open", "header-field"),
     ("protocol", 6, PARAMETER6, 1): ("closed", "proto-unreach"),
 }
-# What connect(2) says of an error: the kernel knows fewer words (icmp_err_convert, icmpv6_err_convert of Linux).
-CONNECT_REFUSED, CONNECT_NET = ("closed", "conn-refused"), ("filtered", "net-unreach")
-CONNECT_HOST, CONNECT_ADMIN = ("filtered", "host-unreach"), ("filtered", "admin-prohibited")
-CONNECT = {
-    4: {"net-unreach": CONNECT_NET, "host-unreach": CONNECT_HOST, "proto-unreach": ("filtered", "proto-unreach"),
-        "port-unreach": CONNECT_REFUSED, "net-prohibited": CONNECT_NET, "host-prohibited": CONNECT_HOST,
-        "host-tos": CONNECT_HOST, "admin-prohibited": CONNECT_HOST, "time-exceeded": CONNECT_HOST,
-        "frag-needed": FILTERED},
-    6: {"no-route": CONNECT_NET, "admin-prohibited": CONNECT_ADMIN, "beyond-scope": CONNECT_HOST,
-        "addr-unreach": CONNECT_HOST, "port-unreach": CONNECT_REFUSED, "policy": CONNECT_ADMIN,
-        "reject-route": CONNECT_ADMIN, "time-exceeded": CONNECT_HOST, "too-big": FILTERED},
-}
+# With connect(2) the kernel keeps the ICMP error for who asks (IP_RECVERR), so it is told as for a SYN. Of a code that
+# says nothing here, only the kernel's own reading is left (icmp_err_convert of Linux).
+CONNECT = {(4, "host-tos"): ("filtered", "host-unreach", False)}
 
 
 def comes_back(technique, family, condition, own):
@@ -152,8 +143,8 @@ def expected(technique, family, condition, own):
         return None
     if not isinstance(answer, Icmp):
         return (*MEANS[technique][answer], False)
-    if technique == "connect":
-        return (*CONNECT[family][condition], False)
+    if technique == "connect" and (family, condition) in CONNECT:
+        return CONNECT[family, condition]
     if answer.own and (technique, family, answer.type, answer.code) in OWN:
         return (*OWN[technique, family, answer.type, answer.code], False)
     why = WHY[family].get((answer.type, answer.code))
