@@ -45,6 +45,15 @@ static bool ports_carry(const struct scan *s, uint8_t proto) {
     return uses(s, TECHNIQUE_PROTOCOL);
 }
 
+/* Does anything leave this machine? If not, what comes in are our own probes, and a raw socket of ours would keep the
+ * kernel from answering them. */
+static bool leaves(const struct scan *s) {
+    for (size_t i = 0; i < s->paths.n_paths; i++)
+        if (s->paths.paths[i].kind == PATH_READY || s->paths.paths[i].kind == PATH_NEIGHBOUR)
+            return true;
+    return false;
+}
+
 static int slot_is_wandering(void *ctx, const struct slot *slot) {
     (void)ctx;
     return slot->technique == TECHNIQUE_UDP && payload_wanders(slot->port);
@@ -68,7 +77,7 @@ static int ports_claim(struct scan *s, struct error *e) {
         .seed = c->seed,
         .tcp = ports_carry(s, PROTO_TCP),
         .udp = ports_carry(s, PROTO_UDP),
-        .protocols = protocols_any(&claimed) ? &claimed : NULL,
+        .protocols = protocols_any(&claimed) && leaves(s) ? &claimed : NULL,
     };
     int err = claim_create(&wish, &s->claim, e);
     if (err < 0)
