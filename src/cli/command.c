@@ -3,8 +3,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cli/guided.h"
+
 const struct command commands[] = {
-    {"scan", command_scan}, {"ping", command_ping}, {"report", NULL}, {"diff", NULL}, {"show", NULL}, {"guided", NULL},
+    {"scan", command_scan}, {"ping", command_ping}, {"guided", command_guided},
+    {"report", NULL},       {"diff", NULL},         {"show", NULL},
 };
 const unsigned command_count = sizeof commands / sizeof *commands;
 
