@@ -61,6 +61,8 @@ static __always_inline int ipv6(struct xdp_md *ctx) {
     __u8 protocol = ip->nexthdr;
     if (protocol == IPPROTO_ICMPV6 && is_solicitation(ctx, &probe))
         return solicitation(ctx, &probe);
+    if (is_multicast(probe.target)) /* the scanner's kernel joins its groups (RFC 3810) */
+        return drop(WORLD_ip6_other);
     return packet(ctx, &probe, protocol, true);
 }
 

@@ -73,6 +73,10 @@ static __always_inline bool has_neighbour(const __be32 *target) {
            !truth_absent(&settings, place_of(target, true));
 }
 
+static __always_inline bool is_multicast(const __be32 *address) {
+    return bpf_ntohl(address[0]) >> 24 == 0xff;
+}
+
 static __always_inline bool is_unspecified(const __be32 *address) {
     return !(address[0] | address[1] | address[2] | address[3]);
 }
