@@ -13,7 +13,7 @@
 
 struct claim_wish {
     unsigned n;      /* consecutive ports; 0: none */
-    uint16_t first;  /* host order; 0 = choose: from 1024 up, and outside ip_local_port_range where such a run is free */
+    uint16_t first;  /* host order; 0 = choose: from 1024 up, outside ip_local_port_range where such a run is free */
     uint64_t seed;   /* picks where that search begins */
     bool tcp, udp;   /* what each of the ports is claimed for */
     const struct wire_protocols *protocols; /* raw sockets; NULL: none. What the kernel itself speaks is left out: TCP,

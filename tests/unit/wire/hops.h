@@ -7,7 +7,8 @@
 #include "wire/route.h"
 
 #define SPOOFED(a)                                                                                                    \
-    "source address " a " is neither this machine's own nor a free one of a network on its links: that would be spoofing"
+    "source address " a " is neither this machine's own nor a free one of a network on its links: that would be "      \
+    "spoofing"
 #define NO_HOST(a, link) "source address " a " stands for a network on \"" link "\", not for a host"
 
 struct route_options hops_any(void);

@@ -24,10 +24,14 @@ static int set_up(void **state) {
     return 0;
 }
 
+static int try_claim(unsigned n, uint16_t wanted, uint64_t seed, struct claim *out, struct error *e) {
+    return claim_create(&(struct claim_wish){.n = n, .first = wanted, .seed = seed, .tcp = true}, out, e);
+}
+
 static struct claim claim(unsigned n, uint16_t wanted, uint64_t seed) {
     struct error e = ERROR_INIT;
     struct claim c;
-    if (claim_create(&(struct claim_wish){.n = n, .first = wanted, .seed = seed, .tcp = true}, &c, &e) < 0)
+    if (try_claim(n, wanted, seed, &c, &e) < 0)
         fail_msg("%s", e.text);
     assert_int_equal(c.n, n);
     return c;
@@ -36,7 +40,7 @@ static struct claim claim(unsigned n, uint16_t wanted, uint64_t seed) {
 static void refused(unsigned n, uint16_t wanted, int code, const char *line) {
     struct error e = ERROR_INIT;
     struct claim c;
-    assert_int_equal(claim_create(&(struct claim_wish){.n = n, .first = wanted, .seed = 1, .tcp = true}, &c, &e), code);
+    assert_int_equal(try_claim(n, wanted, 1, &c, &e), code);
     assert_string_equal(e.text, line);
     claim_deinit(&c); /* safe after a failure */
 }
@@ -104,7 +108,8 @@ static void test_every_run_is_tried(void **state) {
     (void)state;
     space_run("echo 1028 65533 >/proc/sys/net/ipv4/ip_local_port_range"); /* free: 1024..1027, 65534, 65535 */
     for (uint64_t seed = 0; seed < 20; seed++) {
-        struct claim one = claim(1, 1027, 0), c = claim(3, 0, seed), pair = claim(2, 0, seed), other = claim(2, 0, seed);
+        struct claim one = claim(1, 1027, 0), c = claim(3, 0, seed);
+        struct claim pair = claim(2, 0, seed), other = claim(2, 0, seed);
         assert_int_equal(c.first, 1024);
         assert_int_equal(pair.first, 65534);
         assert_in_range(other.first, 1028, 65532);
@@ -175,7 +180,7 @@ static void end_child(pid_t child) {
 static void claim_and_tell(int out) {
     struct error e;
     struct claim c;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || claim_create(&(struct claim_wish){.n = 8, .first = 0, .seed = 99, .tcp = true}, &c, &e) < 0 ||
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || try_claim(8, 0, 99, &c, &e) < 0 ||
         write(out, &c.first, sizeof c.first) != sizeof c.first)
         _exit(1);
 }
@@ -226,8 +231,8 @@ static void claim_low_port(int out) {
     struct error e = ERROR_INIT;
     struct claim c;
     uint16_t fine = 1;
-    if (!space_drop_capability(CAP_NET_BIND_SERVICE) || claim_create(&(struct claim_wish){.n = 1, .first = 80, .seed = 0, .tcp = true}, &c, &e) != -EACCES ||
-        strcmp(e.text, "this user may not use TCP source port 80") != 0 || claim_create(&(struct claim_wish){.n = 4, .first = 0, .seed = 0, .tcp = true}, &c, &e) != 0 ||
+    if (!space_drop_capability(CAP_NET_BIND_SERVICE) || try_claim(1, 80, 0, &c, &e) != -EACCES ||
+        strcmp(e.text, "this user may not use TCP source port 80") != 0 || try_claim(4, 0, 0, &c, &e) != 0 ||
         write(out, &fine, sizeof fine) != sizeof fine)
         _exit(1);
 }
@@ -239,7 +244,7 @@ static void claim_without_admin(int out) {
     uint16_t fine = 1;
     if (!space_drop_capability(CAP_NET_ADMIN))
         _exit(1);
-    int r = claim_create(&(struct claim_wish){.n = 1, .first = 0, .seed = 0, .tcp = true}, &c, &e);
+    int r = try_claim(1, 0, 0, &c, &e);
     if (r != 0 && (r != -EPERM || !strstr(e.text, "CAP_NET_ADMIN")))
         _exit(1);
     if (write(out, &fine, sizeof fine) != sizeof fine)

@@ -61,7 +61,8 @@ static void test_ranges_are_exact(void **state) {
     (void)state;
     struct addr_range asked[] = {hops_range("10.0.0.0", "10.0.0.255"), hops_range("10.0.1.0", "10.0.1.0"),
                                  hops_range("10.0.1.2", "10.0.1.2"), hops_range("198.18.0.255", "198.18.2.7"),
-                                 hops_range("198.18.2.9", "198.18.2.9"), hops_range("255.255.255.254", "255.255.255.255")};
+                                 hops_range("198.18.2.9", "198.18.2.9"),
+                                 hops_range("255.255.255.254", "255.255.255.255")};
     struct route_map m = hops_resolve(asked, 6, hops_any());
     static const char *const want[][2] = {
         {"10.0.0.0", "10.0.1.0"},          {"10.0.1.2", "10.0.1.2"},     {"198.18.0.255", "198.18.0.255"},
@@ -155,8 +156,10 @@ static void test_only_one_interface(void **state) {
     hops_expect(&m, "198.18.1.1", "lo ip local from itself");
     hops_expect(&m, "198.18.1.2", "unreachable");
     route_map_deinit(&m);
-    hops_refused("198.18.1.9", lo, -ENETUNREACH, "this machine has no route to any of the targets through interface lo");
-    hops_refused("8.8.8.8", (struct route_options){.ifname = "nowhere0"}, -ENODEV, "there is no interface \"nowhere0\"");
+    hops_refused("198.18.1.9", lo, -ENETUNREACH,
+                 "this machine has no route to any of the targets through interface lo");
+    hops_refused("8.8.8.8", (struct route_options){.ifname = "nowhere0"}, -ENODEV,
+                 "there is no interface \"nowhere0\"");
     hops_refused("8.8.8.8", (struct route_options){.ifname = ""}, -ENODEV, "there is no interface \"\"");
     hops_refused("8.8.8.8", (struct route_options){.ifname = "a-name-that-is-too-long"}, -ENODEV,
             "there is no interface \"a-name-that-is-too-long\"");
@@ -185,7 +188,8 @@ static void test_a_source_address(void **state) {
         {"2001:db8::1", "source address 2001:db8::1 is not an IPv4 address", -EAFNOSUPPORT},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        hops_refused("8.8.8.8", (struct route_options){.source_v4 = space_addr(bad[i].source)}, bad[i].code, bad[i].line);
+        hops_refused("8.8.8.8", (struct route_options){.source_v4 = space_addr(bad[i].source)}, bad[i].code,
+                     bad[i].line);
     hops_refused("8.8.8.8", (struct route_options){.source_v4 = space_addr("127.0.0.1")}, -ENETUNREACH,
             "this machine has no route to any of the targets from 127.0.0.1");
 }
@@ -198,9 +202,11 @@ static void test_links_that_cannot_be_used(void **state) {
     hops_expect(&m, "198.18.2.9", "unreachable");
     hops_expect(&m, "8.8.8.8", "n0 via 198.18.1.254 from 198.18.1.1");
     route_map_deinit(&m);
-    hops_refused("198.18.2.9", hops_any(), -ENETUNREACH, "interface \"n1\", which leads to the targets, has no carrier");
+    hops_refused("198.18.2.9", hops_any(), -ENETUNREACH,
+                 "interface \"n1\", which leads to the targets, has no carrier");
     space_run("ip link set f1 up && ip addr flush dev n0 && ip addr flush dev n1 && ip route add 10.0.0.0/8 dev n1");
-    hops_refused("10.1.1.1", hops_any(), -EADDRNOTAVAIL, "interface \"n1\", which leads to 10.1.1.1, has no IPv4 address");
+    hops_refused("10.1.1.1", hops_any(), -EADDRNOTAVAIL,
+                 "interface \"n1\", which leads to 10.1.1.1, has no IPv4 address");
     space_run("ip link set lo down");
     hops_refused("127.0.0.1", hops_any(), -ENETUNREACH, "interface \"lo\", which leads to the targets, is down");
 }
@@ -210,7 +216,8 @@ static void test_an_ipv6_gateway_is_named(void **state) {
     if (!space_try("echo 0 2>/dev/null >/proc/sys/net/ipv6/conf/n0/disable_ipv6 &&"
                    " ip route add 10.0.0.0/8 via inet6 fe80::1 dev n0"))
         skip();
-    hops_refused("10.1.1.1", hops_any(), -EAFNOSUPPORT, "the route to 10.1.1.1 has an IPv6 gateway, which is not supported");
+    hops_refused("10.1.1.1", hops_any(), -EAFNOSUPPORT,
+                 "the route to 10.1.1.1 has an IPv6 gateway, which is not supported");
 }
 
 /* A tunnel whose end in user space claims to be of that kind. */

@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-/* n0 has 2001:2:0:1::1/64, fe80::a and a default route over a link-local gateway; n1 has 2001:2:0:2::1/64 and fe80::b. */
+/* n0 has 2001:2:0:1::1/64, fe80::a and a default route over a link-local gateway; n1 has 2001:2:0:2::1/64 and
+ * fe80::b. */
 static int set_up(void **state) {
     (void)state;
     space_enter();
@@ -200,8 +201,8 @@ static void test_links_that_cannot_be_used(void **state) {
     hops_expect(&m, "2001:2:0:2::9", "unreachable");
     hops_expect(&m, "2001:2:7::1", "n0 via fe80::99%n0 from 2001:2:0:1::1");
     route_map_deinit(&m);
-    space_run("ip link set f1 up && ip link set n0 down && ip addr flush dev n1 && ip addr add fe80::b/64 dev n1 nodad &&"
-              " ip route add 2001:2:3::/48 dev n1 && ip route add 2001:2:4::/48 via fe80::1 dev n1");
+    space_run("ip link set f1 up && ip link set n0 down && ip addr flush dev n1 &&"
+              " ip addr add fe80::b/64 dev n1 nodad && ip route add 2001:2:3::/48 dev n1 && ip route add 2001:2:4::/48 via fe80::1 dev n1");
     /* No router passes a link-local source on, but a neighbour answers it. */
     hops_refused("2001:2:4::1", hops_any(), -ENETUNREACH,
                  "interface \"n1\", which leads to the targets, has only a link-local IPv6 address, which no router "
@@ -262,8 +263,8 @@ static void test_many_routes(void **state) {
         if (i % 16 == 0)
             len = 128;
         addr_t a = random_address(&seed) & ~(len < 128 ? ~(addr_t)0 >> len : 0);
-        fprintf(f, "route replace %s/%u via fe80::%u dev n%u\n", addr_format(a, text), len, 1 + (unsigned)(r >> 40 & 15),
-                (unsigned)(r >> 60 & 1));
+        fprintf(f, "route replace %s/%u via fe80::%u dev n%u\n", addr_format(a, text), len,
+                1 + (unsigned)(r >> 40 & 15), (unsigned)(r >> 60 & 1));
     }
     assert_int_equal(fclose(f), 0);
     snprintf(line, sizeof line, "ip -6 -force -batch %s", path);

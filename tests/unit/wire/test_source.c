@@ -1,4 +1,5 @@
-/* Which source addresses may be used (-S): this machine's own, free ones of a network on an Ethernet link, no others. */
+/* Which source addresses may be used (-S): this machine's own, free ones of a network on an Ethernet link, no
+ * others. */
 #include "hops.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@ static int set_up(void **state) {
     space_run("for i in 0 1; do ip link add n$i type veth peer name f$i &&"
               " ip link set n$i addrgenmode none && ip link set f$i addrgenmode none &&"
               " ip link set n$i up && ip link set f$i up; done");
-    space_run("ip addr add 198.18.1.1/24 dev n0 && ip addr add 198.18.2.1/24 dev n1 && ip addr add 198.18.4.0/31 dev n1 &&"
-              " ip route add default via 198.18.1.254 && ip addr add 2001:2:0:1::1/64 dev n0 nodad &&"
+    space_run("ip addr add 198.18.1.1/24 dev n0 && ip addr add 198.18.2.1/24 dev n1 &&"
+              " ip addr add 198.18.4.0/31 dev n1 && ip route add default via 198.18.1.254 && ip addr add 2001:2:0:1::1/64 dev n0 nodad &&"
               " ip addr add 2001:2:0:2::1/64 dev n1 nodad && ip addr add 2001:2:0:4::/127 dev n1 nodad");
     space_run("ip addr add fe80::a/64 dev n0 nodad && ip addr add fe80::b/64 dev n1 nodad &&"
               " ip route add default via fe80::99 dev n0");
