@@ -86,8 +86,8 @@ void explain_end(FILE *f, enum language language, uint32_t techniques_run) {
                 {TECHNIQUE_FIN, TEXT_LOGS_FIN},
                 {TECHNIQUE_UDP, TEXT_LOGS_UDP}};
     guided_say(f, language, TEXT_STATES_TITLE, NULL);
-    for (unsigned s = STATE_OPEN; s <= STATE_CLOSED_FILTERED; s++)
-        guided_say(f, language, TEXT_MEANS + s, NULL);
+    for (enum guided_text t = TEXT_MEANS_OPEN; t <= TEXT_MEANS_CLOSED_FILTERED; t++)
+        guided_say(f, language, t, NULL);
     guided_say(f, language, TEXT_LOGS_TITLE, NULL);
     for (size_t i = 0; i < sizeof logs / sizeof *logs; i++)
         if (techniques_run & UINT32_C(1) << logs[i].technique)

@@ -189,22 +189,22 @@ static const char *const texts[TEXT_COUNT][LANGUAGE_COUNT] = {
          "3.10.7.1).",
          "收到了 RST：关闭的端口对收到的一切都回 RST，而开放的端口会保持沉默（RFC 9293 3.10.7.1）。"},
     [TEXT_STATES_TITLE] = {"\nWhat the six states mean\n", "\n六种状态的含义\n"},
-    [TEXT_MEANS + STATE_OPEN] = {"  open: a program answers on this port.\n", "  开放：有程序在该端口回应。\n"},
-    [TEXT_MEANS + STATE_CLOSED] =
+    [TEXT_MEANS_OPEN] = {"  open: a program answers on this port.\n", "  开放：有程序在该端口回应。\n"},
+    [TEXT_MEANS_CLOSED] =
         {"  closed: the host answers, and says that nobody listens on this port.\n",
          "  关闭：主机有回应，并表明没有程序监听该端口。\n"},
-    [TEXT_MEANS + STATE_FILTERED] =
+    [TEXT_MEANS_FILTERED] =
         {"  filtered: something, most often a firewall, keeps the probes from the port; whether it is open cannot be "
          "told.\n",
          "  被过滤：有什么（多半是防火墙）使探测无法到达该端口；无法得知它是否开放。\n"},
-    [TEXT_MEANS + STATE_UNFILTERED] =
+    [TEXT_MEANS_UNFILTERED] =
         {"  unfiltered: probes reach the port, but this kind of probe cannot tell whether it is open (only -sA of the "
          "full noctule says so).\n",
          "  未被过滤：探测可以到达该端口，但这种探测无法得知它是否开放（只有完整的 noctule 的 -sA 会这样报告）。\n"},
-    [TEXT_MEANS + STATE_OPEN_FILTERED] =
+    [TEXT_MEANS_OPEN_FILTERED] =
         {"  open|filtered: silence, which is what an open port does with such a probe, and a firewall too.\n",
          "  开放|被过滤：沉默。开放的端口对这种探测保持沉默，防火墙也会如此。\n"},
-    [TEXT_MEANS + STATE_CLOSED_FILTERED] =
+    [TEXT_MEANS_CLOSED_FILTERED] =
         {"  closed|filtered: closed or filtered, one cannot tell which (the idle scan of other tools says so; noctule "
          "never does).\n",
          "  关闭|被过滤：关闭或被过滤，无法区分（其他工具的空闲扫描会这样报告；noctule 从不这样报告）。\n"},

@@ -76,8 +76,13 @@ enum guided_text {
     TEXT_SILENCE_UDP,
     TEXT_RESET_FIN,
     TEXT_STATES_TITLE,
-    TEXT_MEANS,         /* + enum state, open .. closed|filtered */
-    TEXT_LOGS_TITLE = TEXT_MEANS + STATE_CLOSED_FILTERED + 1,
+    TEXT_MEANS_OPEN,    /* the six states, in the order of enum state */
+    TEXT_MEANS_CLOSED,
+    TEXT_MEANS_FILTERED,
+    TEXT_MEANS_UNFILTERED,
+    TEXT_MEANS_OPEN_FILTERED,
+    TEXT_MEANS_CLOSED_FILTERED,
+    TEXT_LOGS_TITLE,
     TEXT_LOGS_CONNECT,
     TEXT_LOGS_SYN,
     TEXT_LOGS_FIN,

@@ -35,16 +35,12 @@ static char *put_gap(char *p, const char *from, size_t width) {
     return p;
 }
 
-static const char *service_name(const struct finding *f) {
-    return port_name(techniques[f->technique].ip_proto, f->port);
-}
-
 char *text_put_verdict(char *p, const struct finding *f, size_t state_width, const char *name) {
     char *from = p;
     p = put_text(p, state_name((enum state)f->state));
     p = put_gap(p, from, state_width);
     if (!finding_is_host(f)) {
-        const char *service = service_name(f);
+        const char *service = port_name(techniques[f->technique].ip_proto, f->port);
         from = p;
         p = put_text(p, service ? service : "-");
         p = put_gap(p, from, SERVICE_WIDTH);

@@ -156,14 +156,24 @@ static void every_technique_has_its_words(void **state) {
     struct written o = write_all(*state, all, N, NULL, NULL);
     assert_string_equal(o.text[LINES], wanted);
     assert_string_equal(o.text[TEXT],
-                        "198.18.0.1:53          udp  open             -           udp-response\n"
+                        "198.18.0.1:53          udp  open             domain      udp-response\n"
                         "198.18.0.1:80          tcp  open|filtered    http        no-response\n"
-                        "198.18.0.1:36412       sctp  closed           -           abort\n"
-                        "198.18.0.1:1           ip   open             -           proto-response\n"
+                        "198.18.0.1:36412       sctp  closed           s1-control  abort\n"
+                        "198.18.0.1:1           ip   open             icmp        proto-response\n"
                         "198.18.0.1             host  up               echo-reply\n"
                         "198.18.0.1             host  down             no-response\n");
     assert_string_equal(o.text[PAIRS], "198.18.0.1:53\n198.18.0.1:80\n198.18.0.1:36412\n198.18.0.1:1\n"
                                        "198.18.0.1\n198.18.0.1\n");
+    outcome_free(&o);
+}
+
+/* A link-local address is told with its zone, also where no interface has that number. */
+static void a_zone_is_told(void **state) {
+    struct finding f = {.addr = addr_with_zone((addr_t)0xfe80 << 112 | 1, 1), .port = 80, .state = STATE_OPEN,
+                        .reason = REASON_SYN_ACK, .tried = -1};
+    struct written o = write_all(*state, &f, 1, NULL, NULL);
+    assert_non_null(strstr(o.text[LINES], "{\"ip\":\"fe80::1%lo\",\"port\":80,"));
+    assert_string_equal(o.text[PAIRS], "[fe80::1%lo]:80\n");
     outcome_free(&o);
 }
 
@@ -368,6 +378,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_unknown_is_left_out, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_host_has_no_port, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(every_technique_has_its_words, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_zone_is_told, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(many_findings, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(the_summary_says_all, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(grouped_by_host, scratch_setup, scratch_teardown),
