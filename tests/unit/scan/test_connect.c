@@ -96,7 +96,44 @@ static void read_ports(struct run *r, const char *path) {
     qsort(r->ports, r->n, sizeof *r->ports, by_number);
 }
 
-/* Scans ports first..last; fields of config that are 0 get ordinary values. */
+/* Calls progress() beside a scan, until it is over. */
+struct watcher {
+    struct connect_scan *scan;
+    _Atomic int over;
+    bool wrong; /* the parts did not sum up */
+    struct scan_progress last;
+};
+
+static void look(struct watcher *w) {
+    struct scan_progress *p = &w->last;
+    connect_progress(w->scan, p);
+    w->wrong |= p->planned != p->unsent + p->in_flight + p->answered + p->given_up || !p->phase;
+}
+
+static void *watch(void *arg) {
+    struct watcher *w = arg;
+    while (!atomic_load(&w->over)) {
+        look(w);
+        clock_sleep_until(clock_mono_ns() + NS_PER_MS);
+    }
+    return NULL;
+}
+
+static void run_watched(struct connect_scan *connect, struct scan_config *config, struct run *r) {
+    pthread_t thread;
+    struct watcher w = {.scan = connect};
+    assert_int_equal(pthread_create(&thread, NULL, watch, &w), 0);
+    r->result = connect_run(connect, config->report, &r->sum, &r->error);
+    atomic_store(&w.over, 1);
+    pthread_join(thread, NULL);
+    look(&w);
+    assert_false(w.wrong);
+    assert_int_equal(w.last.unsent + w.last.in_flight + w.last.answered + w.last.given_up, r->sum.planned);
+    assert_int_equal(w.last.in_flight, 0);
+    assert_int_equal(w.last.open, r->sum.states[STATE_OPEN]);
+}
+
+/* Scans ports first..last, or config.plan; fields of config that are 0 get ordinary values. */
 static struct run scan(uint16_t first, uint16_t last, struct scan_config config, unsigned max_sockets,
                        uint64_t max_results) {
     struct run r = {.error = ERROR_INIT};
@@ -106,8 +143,8 @@ static struct run scan(uint16_t first, uint16_t last, struct scan_config config,
     const char *outputs[] = {word};
     config.show = config.show ? config.show : 1u << STATE_OPEN;
     struct report_config report = {.outputs = outputs, .n_outputs = 1, .show = config.show, .max_results = max_results};
-    struct plan *plan = plan_of(first, last);
-    config.plan = plan;
+    struct plan *plan = config.plan ? NULL : plan_of(first, last);
+    config.plan = config.plan ? config.plan : plan;
     config.seed = 7;
     config.shards = config.shards ? config.shards : 1;
     config.shard = config.shard ? config.shard : 1;
@@ -116,7 +153,7 @@ static struct run scan(uint16_t first, uint16_t last, struct scan_config config,
     struct connect_scan *connect;
     r.result = connect_create(&config, max_sockets, &connect, &r.error);
     if (r.result == 0) {
-        r.result = connect_run(connect, config.report, &r.sum, &r.error);
+        run_watched(connect, &config, &r);
         connect_free(connect);
     }
     assert_int_equal(report_finish(config.report, &r.sum, &r.error), 0);
@@ -291,6 +328,110 @@ static void wishes_that_cannot_be_had(void **state) {
     free(r.ports);
 }
 
+/* ---- both families, hosts ---- */
+
+#define LOOPBACK_V6 ((addr_t)1)
+#define NOWHERE addr_from_v4(0xc6120001) /* 198.18.0.1: this namespace has no route there */
+
+static struct plan *plan_to(const addr_t *addresses, size_t n, const struct slot *slots, size_t n_slots) {
+    struct error e = ERROR_INIT;
+    struct target targets[8];
+    struct plan *plan = NULL;
+    assert_true(n <= 8);
+    for (size_t i = 0; i < n; i++)
+        targets[i] = (struct target){.range = {addresses[i], addresses[i]}, .port = -1};
+    struct plan_input in = {.targets = targets, .n_targets = n, .slots = slots, .n_slots = n_slots};
+    assert_int_equal(plan_create(&in, &plan, &e), 0);
+    return plan;
+}
+
+/* The listeners' ports on the named addresses. */
+static struct run scan_listeners(const addr_t *addresses, size_t n, struct scan_config config) {
+    struct slot slots[LISTENERS];
+    for (size_t i = 0; i < LISTENERS; i++)
+        slots[i] = (struct slot){.port = listening.ports[i], .technique = TECHNIQUE_CONNECT};
+    struct plan *plan = plan_to(addresses, n, slots, LISTENERS);
+    config.plan = plan;
+    struct run r = scan(0, 0, config, 0, 0);
+    free(r.ports);
+    plan_free(plan);
+    return r;
+}
+
+static void both_families_in_one_scan(void **state) {
+    (void)state;
+    struct run r = scan_listeners((addr_t[]){TARGET, LOOPBACK_V6}, 2, (struct scan_config){.retries = 1});
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.sum.states[STATE_OPEN], LISTENERS);
+    assert_int_equal(r.sum.states[STATE_CLOSED], LISTENERS);
+    assert_string_equal(r.sum.ended, "complete");
+}
+
+static void a_source_for_each_family(void **state) {
+    (void)state;
+    struct scan_config config = {.source_v4 = addr_from_v4(0x7f000009), .source_v6 = LOOPBACK_V6};
+    struct run r = scan_listeners((addr_t[]){TARGET, LOOPBACK_V6}, 2, config);
+    assert_int_equal(r.sum.states[STATE_OPEN], LISTENERS);
+    assert_int_equal(r.sum.states[STATE_CLOSED], LISTENERS);
+    config.source_v6 = (addr_t)UINT64_C(0x20010db800000000) << 64;
+    r = scan_listeners((addr_t[]){TARGET}, 1, config); /* which no target needs */
+    assert_int_equal(r.result, 0);
+    r = scan_listeners((addr_t[]){TARGET, LOOPBACK_V6}, 2, config);
+    assert_int_equal(r.result, -EADDRNOTAVAIL);
+    assert_non_null(strstr(r.error.text, "2001:db8::"));
+}
+
+/* Any answer says that a host is up: here all of them are refusals. Without a route it is down. */
+static void a_ping_by_connecting(void **state) {
+    (void)state;
+    static const struct slot ping = {.technique = TECHNIQUE_PING};
+    struct plan *plan = plan_to((addr_t[]){TARGET, LOOPBACK_V6, NOWHERE}, 3, &ping, 1);
+    struct scan_config config = {.plan = plan, .retries = 1, .show = SHOW_ALL};
+    struct run r = scan(0, 0, config, 0, 0);
+    free(r.ports);
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.sum.states[STATE_UP], 2);
+    assert_int_equal(r.sum.states[STATE_DOWN], 1);
+    assert_int_equal(r.sum.hosts_up, 2);
+    assert_int_equal(r.sum.hosts_down, 1);
+    assert_int_equal(r.sum.sent, 2); /* port 80 has answered: 443 is not asked */
+    config.ping[0] = (struct ping_part){PING_ECHO, 0}; /* which connect(2) cannot send */
+    config.ping[1] = (struct ping_part){PING_ACK, listening.ports[0]};
+    config.n_ping = 2;
+    r = scan(0, 0, config, 0, 0);
+    free(r.ports);
+    assert_int_equal(r.sum.states[STATE_UP], 2);
+    assert_int_equal(r.sum.resets_sent, 1); /* 127.0.0.1 accepts there */
+    plan_free(plan);
+}
+
+static void ports_of_live_hosts_only(void **state) {
+    (void)state;
+    struct scan_config config = {.discover = true};
+    struct run r = scan_listeners((addr_t[]){TARGET, LOOPBACK_V6, NOWHERE, NOWHERE + 1}, 4, config);
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.sum.hosts_up, 2);
+    assert_int_equal(r.sum.hosts_down, 2);
+    assert_int_equal(r.sum.ping_sent, 2);
+    assert_int_equal(r.sum.planned, 2 * LISTENERS);
+    assert_int_equal(r.sum.states[STATE_OPEN], LISTENERS);
+    assert_int_equal(r.sum.states[STATE_DOWN], 0); /* states are of ports */
+    assert_string_equal(r.sum.ended, "complete");
+    r = scan_listeners((addr_t[]){NOWHERE}, 1, config);
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.sum.planned, 0);
+    assert_int_equal(r.sum.hosts_down, 1);
+    assert_string_equal(r.sum.ended, "complete");
+}
+
+/* The default rate is for the network: at 10 a second this would take an hour and more. */
+static void no_default_rate_to_ourselves(void **state) {
+    (void)state;
+    struct scan_config config = {.rate_default = true, .rate_milli_pps = 10000, .max_runtime_ns = 100 * NS_PER_SEC};
+    struct run r = scan(1, 65535, config, 0, 0);
+    assert_exactly_the_listeners(&r);
+}
+
 /* ---- the dry run ---- */
 
 struct walk {
@@ -359,6 +500,11 @@ int main(void) {
         cmocka_unit_test(the_runtime_is_bounded),
         cmocka_unit_test(a_stop_is_heard),
         cmocka_unit_test(wishes_that_cannot_be_had),
+        cmocka_unit_test(both_families_in_one_scan),
+        cmocka_unit_test(a_source_for_each_family),
+        cmocka_unit_test(a_ping_by_connecting),
+        cmocka_unit_test(ports_of_live_hosts_only),
+        cmocka_unit_test(no_default_rate_to_ourselves),
         cmocka_unit_test(a_dry_run_walks_the_shard_in_order),
     };
     return cmocka_run_group_tests(tests, listen_somewhere, stop_listening);
