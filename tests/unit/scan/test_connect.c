@@ -386,7 +386,7 @@ static void a_ping_by_connecting(void **state) {
     (void)state;
     static const struct slot ping = {.technique = TECHNIQUE_PING};
     struct plan *plan = plan_to((addr_t[]){TARGET, LOOPBACK_V6, NOWHERE}, 3, &ping, 1);
-    struct scan_config config = {.plan = plan, .retries = 1, .show = SHOW_ALL};
+    struct scan_config config = {.plan = plan, .retries = 1};
     struct run r = scan(0, 0, config, 0, 0);
     free(r.ports);
     assert_int_equal(r.result, 0);
