@@ -174,12 +174,20 @@ static int may_connect(struct run *r, int code, struct error *e) {
     return 0;
 }
 
-/* Routes, ports and sockets of a raw scan; *scan stays NULL where connections are made instead. */
-static int prepare_scan(struct run *r, struct scan **scan, struct error *e) {
-    if (r->connects)
-        return 0;
-    int code = scan_create(&r->config, scan, e);
-    return lacks_privilege(code) ? may_connect(r, code, e) : code;
+/* One of the two: routes, ports and sockets of a raw scan; or a scan by connections. */
+struct prepared {
+    struct scan *raw;
+    struct connect_scan *connect;
+};
+
+static int prepare_scan(struct run *r, struct prepared *p, struct error *e) {
+    if (!r->connects) {
+        int code = scan_create(&r->config, &p->raw, e);
+        code = lacks_privilege(code) ? may_connect(r, code, e) : code;
+        if (code < 0 || !r->connects)
+            return code;
+    }
+    return connect_create(&r->config, 0, &p->connect, e);
 }
 
 static void progress_of_scan(void *scan, struct scan_progress *out) {
@@ -190,24 +198,16 @@ static void progress_of_connect(void *connect, struct scan_progress *out) {
     connect_progress(connect, out);
 }
 
-static int run_connect(struct run *r, struct error *e) {
-    struct connect_scan *connect = NULL;
-    int code = connect_create(&r->config, 0, &connect, e);
-    if (code < 0)
-        return code;
-    watch_progress(&r->watch, progress_of_connect, connect);
-    code = connect_run(connect, r->report, &r->sum, e);
-    watch_progress(&r->watch, NULL, NULL);
-    connect_free(connect);
-    return code;
-}
-
-static int run_scan(struct run *r, struct scan *scan, struct error *e) {
+static int run_scan(struct run *r, const struct prepared *p, struct error *e) {
+    int code;
     r->scanned = true;
-    if (!scan)
-        return run_connect(r, e);
-    watch_progress(&r->watch, progress_of_scan, scan);
-    int code = scan_run(scan, r->report, &r->sum, e);
+    if (p->connect) {
+        watch_progress(&r->watch, progress_of_connect, p->connect);
+        code = connect_run(p->connect, r->report, &r->sum, e);
+    } else {
+        watch_progress(&r->watch, progress_of_scan, p->raw);
+        code = scan_run(p->raw, r->report, &r->sum, e);
+    }
     watch_progress(&r->watch, NULL, NULL);
     return code;
 }
@@ -243,15 +243,16 @@ static int close_report(struct run *r, int code, struct error *e) {
 
 static int scan_and_report(struct run *r) {
     struct error e = ERROR_INIT;
-    struct scan *scan = NULL;
+    struct prepared p = {.raw = NULL};
     int code = watch_start(&r->watch, &r->console, &e);
     /* Outputs are opened last: a scan that cannot start leaves the results of an earlier one alone. */
-    if (code == 0 && (code = prepare_scan(r, &scan, &e)) == 0 && (code = open_report(r, &e)) == 0) {
-        code = run_scan(r, scan, &e);
+    if (code == 0 && (code = prepare_scan(r, &p, &e)) == 0 && (code = open_report(r, &e)) == 0) {
+        code = run_scan(r, &p, &e);
         fill_summary(r);
         code = close_report(r, code, &e);
     }
-    scan_free(scan);
+    scan_free(p.raw);
+    connect_free(p.connect);
     watch_stop(&r->watch);
     if (r->scanned)
         closing_words(&r->console, &r->sum, r->config.show, r->settings.verbose > 0);
