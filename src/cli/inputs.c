@@ -195,7 +195,8 @@ static int add_slots(const struct settings *s, struct material *m, unsigned tech
     for (unsigned p = 0; p < PORT_SET_MAX && code == 0; p++)
         if (port_set_has(&ports, p))
             code = add_slot(m, technique, p, e);
-    if (code == 0 && m->slots.n == before)
+    bool others = m->techniques & (m->techniques - 1);
+    if (code == 0 && m->slots.n == before && others)
         console_notef(names->console, "%s has nothing to do: none of the ports that are asked for is for it",
                       techniques[technique].option);
     return code;
