@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "wire/filter.h"
 #include "wire/iface.h"
@@ -55,6 +56,16 @@ static void read_counts(struct packet_wire *w) {
     w->counts.ring_dropped += s.tp_drops;
 }
 
+/* Neighbour solicitations go to the group of the address's last 24 bits (RFC 4291 2.7.1), at 33:33 and the group's last
+ * 32 bits on Ethernet (RFC 2464 7). A card takes in only groups that somebody joined; this one is left when the socket
+ * is closed. */
+static int join_solicited(int fd, int ifindex, addr_t a) {
+    struct packet_mreq group = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_MULTICAST, .mr_alen = MAC_LEN};
+    store_be16(group.mr_address, 0x3333);
+    store_be32(group.mr_address + 2, 0xff000000u | ((uint32_t)a & 0xffffffu));
+    return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &group, sizeof group) < 0 ? -errno : 0;
+}
+
 static int open_receiver(struct packet_wire *w, const struct wire_config *config, struct error *e) {
     int on = 1;
     /* Protocol 0: nothing is received before bind, so the filter holds from the first frame on. On loopback SOCK_DGRAM
@@ -76,6 +87,8 @@ static int open_receiver(struct packet_wire *w, const struct wire_config *config
         .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = config->ifindex};
     if (bind(w->rx, (const struct sockaddr *)&ll, sizeof ll) < 0)
         return error_set(e, -errno, "cannot receive on interface \"%s\": %s", config->ifname, strerror(errno));
+    if (config->answers_for && (r = join_solicited(w->rx, config->ifindex, config->answers_for)) < 0)
+        return error_set(e, r, "cannot listen for neighbours on interface \"%s\": %s", config->ifname, strerror(-r));
     return 0;
 }
 

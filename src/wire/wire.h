@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/error.h"
 #include "wire/link.h"
 
@@ -47,6 +48,8 @@ struct wire_config {
     enum link_type link; /* layout of frames on this wire; LINK_IP when loopback */
     bool receive;        /* false: a handle that only sends */
     struct wire_filter filter;
+    addr_t answers_for;  /* Ethernet: an IPv6 address that the caller answers for and the kernel does not know (a
+                            borrowed source): what asks for it goes to a group, and must arrive. 0: none */
     size_t ring_bytes;   /* receive ring; rounded up to whole blocks */
 };
 

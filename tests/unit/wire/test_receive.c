@@ -294,6 +294,29 @@ static void test_what_cannot_be_opened(void **state) {
     expect_error(space_config("n0"), -ENETDOWN, "interface \"n0\" is down");
 }
 
+/* A card keeps out what goes to groups that nobody joined. */
+static void test_questions_for_a_borrowed_address_arrive(void **state) {
+    (void)state;
+    struct wire_config c = space_config("n0");
+    c.answers_for = space_addr("2001:2::12:3456:789a");
+    assert_false(space_try("ip maddr show dev n0 | grep -q 33:33:ff:56:78:9a"));
+    struct wire *w = space_open(&c);
+    space_run("ip maddr show dev n0 | grep -q 33:33:ff:56:78:9a");
+    w->ops->close(w);
+    assert_false(space_try("ip maddr show dev n0 | grep -q 33:33:ff:56:78:9a"));
+}
+
+/* Every second protocol: the longest filter there is must fit the kernel. */
+static void test_the_longest_filter_is_taken(void **state) {
+    (void)state;
+    static const struct wire_protocols even = {{0x5555555555555555, 0x5555555555555555, 0x5555555555555555,
+                                                0x5555555555555555}};
+    struct wire_config c = space_config("n0");
+    c.filter.protocols = &even;
+    struct wire *w = space_open(&c);
+    w->ops->close(w);
+}
+
 static void test_waiting_ends(void **state) {
     struct pair *p = *state;
     struct frame got[WIRE_BATCH_MAX];
@@ -319,6 +342,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_drops_are_counted, make_pair, drop_pair),
         cmocka_unit_test_setup_teardown(test_an_interface_that_goes_away, make_pair, drop_pair),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_opened, make_pair, drop_pair),
+        cmocka_unit_test_setup_teardown(test_questions_for_a_borrowed_address_arrive, make_pair, drop_pair),
+        cmocka_unit_test_setup_teardown(test_the_longest_filter_is_taken, make_pair, drop_pair),
         cmocka_unit_test_setup_teardown(test_waiting_ends, make_pair, drop_pair),
     };
     return cmocka_run_group_tests_name("wire/receive", tests, NULL, NULL);

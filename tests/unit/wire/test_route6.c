@@ -202,7 +202,8 @@ static void test_links_that_cannot_be_used(void **state) {
     hops_expect(&m, "2001:2:7::1", "n0 via fe80::99%n0 from 2001:2:0:1::1");
     route_map_deinit(&m);
     space_run("ip link set f1 up && ip link set n0 down && ip addr flush dev n1 &&"
-              " ip addr add fe80::b/64 dev n1 nodad && ip route add 2001:2:3::/48 dev n1 && ip route add 2001:2:4::/48 via fe80::1 dev n1");
+              " ip addr add fe80::b/64 dev n1 nodad && ip route add 2001:2:3::/48 dev n1 &&"
+              " ip route add 2001:2:4::/48 via fe80::1 dev n1");
     /* No router passes a link-local source on, but a neighbour answers it. */
     hops_refused("2001:2:4::1", hops_any(), -ENETUNREACH,
                  "interface \"n1\", which leads to the targets, has only a link-local IPv6 address, which no router "

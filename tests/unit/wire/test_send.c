@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -187,11 +188,67 @@ static void test_what_the_interface_drops_shows(void **state) {
     w->ops->close(w);
 }
 
-/* A tunnel's end in user space: frames begin with the IP header, both ways. */
+/* The packet that the other end of the tunnel reads next, without what the driver puts before it. The kernel's own
+ * packets, which have other ports, are passed over. */
+static size_t read_tun(int tun, struct tun_pi *head, uint8_t *packet, size_t room) {
+    uint8_t raw[512];
+    for (unsigned i = 0; i < 20; i++) {
+        ssize_t n = read(tun, raw, sizeof raw);
+        assert_in_range(n, sizeof *head + 44, sizeof *head + room);
+        memcpy(head, raw, sizeof *head);
+        memcpy(packet, raw + sizeof *head, (size_t)n - sizeof *head);
+        if (load_be16(packet + (packet[0] >> 4 == 4 ? 20 : 40)) == 40000)
+            return (size_t)n - sizeof *head;
+    }
+    fail_msg("our packet did not come");
+    return 0;
+}
+
+static void write_tun(int tun, uint16_t protocol, const uint8_t *packet, size_t n) {
+    uint8_t raw[512];
+    struct tun_pi head = {.proto = htons(protocol)};
+    memcpy(raw, &head, sizeof head);
+    memcpy(raw + sizeof head, packet, n);
+    assert_int_equal(write(tun, raw, sizeof head + n), sizeof head + n);
+}
+
+/* One packet of IPv6 and TCP, of which only the ports matter here. */
+static size_t ipv6_packet(uint8_t *out, uint16_t from, uint16_t to) {
+    memset(out, 0, 60);
+    out[0] = 0x60;
+    store_be16(out + 4, 20);
+    out[6] = IPPROTO_TCP;
+    out[7] = 64;
+    store_be32(out + 8, 0x20010002);
+    out[23] = 1;
+    store_be32(out + 24, 0x20010002);
+    out[39] = 2;
+    store_be16(out + 40, from);
+    store_be16(out + 42, to);
+    out[52] = 5 << 4;
+    return 60;
+}
+
+static struct frame receive_one(struct wire *w) {
+    uint64_t drained, end = clock_mono_ns() + LIMIT_NS;
+    struct frame f = {.len = 0};
+    while (clock_mono_ns() < end) {
+        int n = w->ops->recv(w, &f, 1, &drained);
+        assert_true(n >= 0);
+        if (n == 1)
+            return f;
+        w->ops->wait(w, NS_PER_MS);
+    }
+    fail_msg("nothing came");
+    return f;
+}
+
+/* A tunnel's end in user space: frames begin with the IP header, both ways, in both families; and the protocol that the
+ * kernel tells the tunnel's driver is that of the packet (the four bytes before it). */
 static void test_a_tunnel(void **state) {
     (void)state;
     int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    struct ifreq request = {.ifr_flags = IFF_TUN};
     memcpy(request.ifr_name, "t0", 3);
     if (tun < 0 || ioctl(tun, TUNSETIFF, &request) < 0)
         skip();
@@ -199,25 +256,34 @@ static void test_a_tunnel(void **state) {
     struct wire_config c = space_config("t0");
     c.link = LINK_IP;
     struct wire *w = space_open(&c);
-    static uint8_t out[64], in[64], got[128];
-    space_tcp_frame(out, sizeof out, 40000, 80, 1);
-    space_tcp_frame(in, sizeof in, 80, 40003, 2);
-    const size_t packet = sizeof out - ETHERNET_HEADER_LEN;
-    struct frame f = {.data = out + ETHERNET_HEADER_LEN, .len = packet};
-    assert_int_equal(w->ops->send(w, &f, 1), 1);
-    assert_int_equal(read(tun, got, sizeof got), packet);
-    assert_memory_equal(got, f.data, packet);
-
-    assert_int_equal(write(tun, in + ETHERNET_HEADER_LEN, packet), packet);
-    uint64_t drained, end = clock_mono_ns() + LIMIT_NS;
-    int n = 0;
-    while (n == 0 && clock_mono_ns() < end) {
-        w->ops->wait(w, NS_PER_MS);
-        n = w->ops->recv(w, &f, 1, &drained);
+    uint8_t v4[64], v6[64], in[64], got[256];
+    space_tcp_frame(v4, sizeof v4, 40000, 80, 1);
+    size_t v4_len = sizeof v4 - ETHERNET_HEADER_LEN, v6_len = ipv6_packet(v6, 40000, 80);
+    const struct frame out[] = {{.data = v4 + ETHERNET_HEADER_LEN, .len = (uint32_t)v4_len},
+                                {.data = v6, .len = (uint32_t)v6_len},
+                                {.data = v4 + ETHERNET_HEADER_LEN, .len = (uint32_t)v4_len}};
+    assert_int_equal(w->ops->send(w, out, 3), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        struct tun_pi head;
+        size_t n = read_tun(tun, &head, got, sizeof got);
+        assert_int_equal(ntohs(head.proto), i == 1 ? ETH_P_IPV6 : ETH_P_IP);
+        assert_int_equal(n, out[i].len);
+        assert_memory_equal(got, out[i].data, n);
     }
-    assert_int_equal(n, 1);
-    assert_int_equal(f.len, packet);
-    assert_memory_equal(f.data, in + ETHERNET_HEADER_LEN, packet);
+    space_tcp_frame(in, sizeof in, 80, 40003, 2);
+    write_tun(tun, ETH_P_IP, in + ETHERNET_HEADER_LEN, v4_len);
+    struct frame f = receive_one(w);
+    assert_int_equal(f.len, v4_len);
+    assert_memory_equal(f.data, in + ETHERNET_HEADER_LEN, v4_len);
+    v6_len = ipv6_packet(in, 80, 40003);
+    write_tun(tun, ETH_P_IPV6, in, v6_len);
+    f = receive_one(w);
+    assert_int_equal(f.len, v6_len);
+    assert_memory_equal(f.data, in, v6_len);
+    struct wire_stats stats;
+    w->ops->stats(w, &stats);
+    assert_int_equal(stats.sent, 3);
+    assert_int_equal(stats.sent_bytes, 2 * v4_len + v6_len);
     w->ops->close(w);
     close(tun);
 }

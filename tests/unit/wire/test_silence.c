@@ -1,5 +1,5 @@
-/* What the kernel says to packets for claimed ports and protocols: nothing. They come from the far end of a cable, which
- * hears every answer; the same packets without the claim show that it would hear one. */
+/* What the kernel says to packets for claimed ports and protocols: nothing. They come from the far end of a cable,
+ * which hears every answer; the same packets without the claim show that it would hear one. */
 #include "space.h"
 
 #include <errno.h>

@@ -21,8 +21,9 @@ static int set_up(void **state) {
               " ip link set n$i addrgenmode none && ip link set f$i addrgenmode none &&"
               " ip link set n$i up && ip link set f$i up; done");
     space_run("ip addr add 198.18.1.1/24 dev n0 && ip addr add 198.18.2.1/24 dev n1 &&"
-              " ip addr add 198.18.4.0/31 dev n1 && ip route add default via 198.18.1.254 && ip addr add 2001:2:0:1::1/64 dev n0 nodad &&"
-              " ip addr add 2001:2:0:2::1/64 dev n1 nodad && ip addr add 2001:2:0:4::/127 dev n1 nodad");
+              " ip addr add 198.18.4.0/31 dev n1 && ip route add default via 198.18.1.254 &&"
+              " ip addr add 2001:2:0:1::1/64 dev n0 nodad && ip addr add 2001:2:0:2::1/64 dev n1 nodad &&"
+              " ip addr add 2001:2:0:4::/127 dev n1 nodad");
     space_run("ip addr add fe80::a/64 dev n0 nodad && ip addr add fe80::b/64 dev n1 nodad &&"
               " ip route add default via fe80::99 dev n0");
     return 0;
