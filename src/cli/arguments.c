@@ -121,8 +121,8 @@ static int read_long(struct words *w, const char *word) {
     return unknown(w, "--", word + 2, strcspn(word + 2, "="));
 }
 
-/* One letter or word behind a dash that is no option of ours. A whole word that looks like a long name was meant as one:
- * "-ratte" is not nmap's -r. */
+/* One letter or word behind a dash that is no option of ours. A whole word that looks like a long name was meant as
+ * one: "-ratte" is not nmap's -r. */
 static int read_other(const struct words *w, const char *dashes, const char *letter, size_t n, const char *whole) {
     const struct foreign *f = foreign_by_dash(letter, n);
     const char *near = NULL;
@@ -184,8 +184,8 @@ static int split(struct words *w) {
         const char *word = w->argv[w->at++];
         int code = 0;
         if (options_over && word[0] == '-') {
-            code = error_set(w->e, -EINVAL, "%.*s: behind -- stand targets only; to use nmap on what is found, write -o "
-                             "hostport:FILE and hand that to it", cut(strlen(word)), word);
+            code = error_set(w->e, -EINVAL, "%.*s: behind -- stand targets only; to use nmap on what is found, "
+                             "write -o hostport:FILE and hand that to it", cut(strlen(word)), word);
         } else if (options_over || word[0] != '-' || word[1] == '\0') {
             struct argument target = {.option = option_by_name("target", 6), .spelled = word, .value = word};
             code = add(w, &target);

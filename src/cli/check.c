@@ -88,8 +88,8 @@ static int check_techniques(const struct settings *s, struct error *e) {
     for (unsigned i = 0; s->source_port && i < TECHNIQUE_COUNT; i++) {
         uint32_t same = asked & BIT(i) && techniques[i].ip_proto ? of_protocol(asked, techniques[i].ip_proto) : 0;
         if (several(same))
-            return error_set(e, -EINVAL, "--source-port: with one port, answers to %s and %s look alike: expected one of "
-                             "them, or no fixed port", option_of(same), option_of(same & (same - 1)));
+            return error_set(e, -EINVAL, "--source-port: with one port, answers to %s and %s look alike: expected one "
+                             "of them, or no fixed port", option_of(same), option_of(same & (same - 1)));
     }
     return 0;
 }
@@ -102,7 +102,8 @@ static int check_discovery(const struct settings *s, struct error *e) {
     if (!ping)
         return 0;
     if (s->alive)
-        return error_set(e, -EINVAL, "--alive finds hosts before their ports, -sn does without ports: expected one of them");
+        return error_set(e, -EINVAL, "--alive finds hosts before their ports, -sn does without ports: expected one of "
+                         "them");
     if (s->top_ports || settings_given(s, "ports"))
         return error_set(e, -EINVAL, "-sn probes no port: expected --alive instead, or no --%s",
                          s->top_ports ? "top-ports" : "ports");

@@ -33,12 +33,13 @@ static void put_count(struct line *l, const char *before, uint64_t n, const char
 static void say_found(struct console *c, const struct summary *sum) {
     struct line l = {.n = 0};
     char text[GROUPED_MAX];
-    put(&l, "%s endpoint%s on ", progress_grouped(sum->planned, text), sum->planned == 1 ? "" : "s");
+    bool ports = sum->states[STATE_UP] + sum->states[STATE_DOWN] == 0;
+    if (ports)
+        put(&l, "%s endpoint%s on ", progress_grouped(sum->planned, text), sum->planned == 1 ? "" : "s");
     put(&l, "%s address%s in ", progress_grouped(sum->addresses, text), sum->addresses == 1 ? "" : "es");
     uint64_t ms = sum->duration_ns / NS_PER_MS;
     put(&l, "%" PRIu64 ".%02u s", ms / 1000, (unsigned)(ms % 1000 / 10));
     const char *before = ": ";
-    bool ports = sum->states[STATE_UP] + sum->states[STATE_DOWN] < sum->planned;
     for (enum state i = STATE_OPEN; i < STATE_COUNT; i++) {
         if (sum->states[i] == 0 && !(ports && i == STATE_OPEN) && !(!ports && i == STATE_UP))
             continue;
@@ -57,8 +58,9 @@ static void say_hosts(struct console *c, const struct summary *sum) {
     struct line l = {.n = 0};
     if (sum->states[STATE_UP] + sum->states[STATE_DOWN] > 0 || sum->hosts_up + sum->hosts_down == 0)
         return; /* hosts are the findings themselves, or nobody asked for them */
-    put_count(&l, "hosts: ", sum->hosts_up, "up, ");
-    put_count(&l, "", sum->hosts_down, "down, whose ports were not probed");
+    put_count(&l, "hosts: ", sum->hosts_up, "up");
+    if (sum->hosts_down)
+        put_count(&l, ", ", sum->hosts_down, "down, whose ports were not probed");
     console_note(c, l.text);
 }
 
@@ -66,8 +68,8 @@ static void say_undecided(struct console *c, const struct summary *sum) {
     char text[GROUPED_MAX], hosts[GROUPED_MAX];
     if (sum->undecided == 0)
         return;
-    console_notef(c, "%s undecided: %s host%s the answers a second; --host-timeout TIME gives them longer, 0 as long as "
-                  "it takes", progress_grouped(sum->undecided, text), progress_grouped(sum->hosts_limited, hosts),
+    console_notef(c, "%s undecided: %s host%s the answers a second; --host-timeout TIME gives them longer, 0 as long "
+                  "as it takes", progress_grouped(sum->undecided, text), progress_grouped(sum->hosts_limited, hosts),
                   sum->hosts_limited == 1 ? " limits" : "s limit");
 }
 
@@ -76,8 +78,8 @@ static void say_hidden(struct console *c, const struct summary *sum, uint16_t sh
     char text[GROUPED_MAX];
     uint64_t n = sum->states[STATE_OPEN_FILTERED];
     if (n > 0 && !(show & 1u << STATE_OPEN_FILTERED))
-        console_notef(c, "%s did not answer, as open ports may do and filtered ones: --show open,open-filtered lists them",
-                      progress_grouped(n, text));
+        console_notef(c, "%s did not answer, as open ports may do and filtered ones: --show open,open-filtered lists "
+                      "them", progress_grouped(n, text));
 }
 
 static void say_early_end(struct console *c, const struct summary *sum) {

@@ -10,7 +10,7 @@
 #define PACES "noctule keeps the one rate of --rate PPS, whatever the number of hosts, sockets or threads"
 #define FORMATS "results go to -o FILE.txt, -o FILE.jsonl or -o hostport:FILE (- is stdout)"
 #define NO_LOGS "notes and errors go to stderr: 2>FILE keeps them"
-#define PORTS_ONLY "noctule finds hosts and ports and no more: hand what it finds (-o hostport:FILE) to a program for that"
+#define PORTS_ONLY "noctule finds hosts and ports, no more: hand what it finds (-o hostport:FILE) to a program for that"
 #define NO_DNS "addresses are never looked up; host names among the targets are, by the system's resolver"
 
 const struct foreign foreign_words[] = {
@@ -29,7 +29,7 @@ const struct foreign foreign_words[] = {
     {"osscan-limit osscan-guess fuzzy", NULL, PORTS_ONLY},
     {NULL, "A", "only ports are scanned (-sS -sU); -O, -sV, -sC and --traceroute, for which it stands, are not built"},
     {"output-module", "O", "no guess of the system is made, ports are found; ZMap's -O MODULE is -o FORMAT:FILE"},
-    {"traceroute", NULL, "no route is traced: --reason tells the sender of each ICMP error, traceroute(8) does the rest"},
+    {"traceroute", NULL, "no route is traced, traceroute(8) does that; findings name the sender of an ICMP error"},
     {"idle-scan ftp-bounce", "sI", "no scan through third parties: noctule asks the hosts themselves"},
     {NULL, "b", "no scan through third parties; ZMap's -b FILE is --exclude-file FILE, RustScan's -b N is --rate PPS"},
     {"decoys spoof-mac badsum ip-options proxies proxy data data-string data-length", "D", NOT_HIDING},
@@ -43,7 +43,7 @@ const struct foreign foreign_words[] = {
     {"disable-arp-ping", NULL, "no probe reaches a host on the own link that does not answer ARP"},
     {"exclude-hostname", NULL, "--exclude takes names too"},
     {"stats-every stats stats-interval status-interval", NULL, "a terminal has a progress line all the time"},
-    {"debug", "d", "-vv for more words, --packet-trace for every packet; to send nothing, as ZMap's -d does, --dry-run"},
+    {"debug", "d", "-vv for more words, --packet-trace for every packet; --dry-run to send nothing, as ZMap's -d"},
     {"iflist interface-list", "il", "ip address lists the interfaces; noctule finds the way by itself"},
     {"append-output", NULL, "every scan writes a file of its own; cat joins them"},
     {"stylesheet webxml no-stylesheet", NULL, "no XML is written; " FORMATS},
@@ -60,8 +60,8 @@ const struct foreign foreign_words[] = {
     /* masscan */
     {"output-format output-filename rotate rotate-dir rotate-size rotate-offset rotate-files", NULL, FORMATS},
     {"heartbleed ticketbleed hello hello-file hello-string hello-timeout http-header http-user-agent http-cookie "
-     "http-host http-url http-method http-payload http-version capture nocapture connection-timeout tcp-tick source-tcp",
-     NULL, PORTS_ONLY},
+     "http-host http-url http-method http-payload http-version capture nocapture connection-timeout "
+     "tcp-tick source-tcp", NULL, PORTS_ONLY},
     {"readscan", NULL, "results are lines of text or JSON: grep and jq read them"},
     {"infinite", NULL, "one scan at a time: a loop of the shell repeats it"},
     {"blackrock-rounds", NULL, "the order is a permutation keyed by --seed N"},
@@ -70,7 +70,8 @@ const struct foreign foreign_words[] = {
     {"interactive noninteractive send-eth send-ip", NULL, "nothing to choose: leave it out"},
 
     /* ZMap */
-    {"probes", "P", "only what does not answer is probed again: --retries N"},
+    {"probes", NULL, "only what does not answer is probed again: --retries N"},
+    {NULL, "P", "a ping's kinds are -PE, -PP, -PS, -PA, -PU and -PY; ZMap's -P N is --retries N"},
     {"probe-args", NULL, "-sU sends the questions of the services themselves"},
     {"iplayer", "X", "links without Ethernet header are recognised: leave it out"},
     {"sender-threads cores batch-size batch", NULL, PACES},
@@ -79,16 +80,16 @@ const struct foreign foreign_words[] = {
     {"log-file log-directory", "L", NO_LOGS},
     {"metadata-file notes user-metadata", NULL, "the last line of -o FILE.jsonl is the summary"},
     {"no-header-row", NULL, "leave it out; " FORMATS},
-    {"ignore-blocklist-errors ignore-invalid-hosts", NULL, "a bad line stops the scan before its first packet: mend it"},
+    {"ignore-blocklist-errors ignore-invalid-hosts", NULL, "a bad line stops the scan before its first packet"},
     {"verbosity", NULL, "-v for more words, -vv for more still, -q for none"},
     {NULL, "t", "RustScan's is --timeout TIME (500ms), ZMap's --max-runtime TIME"},
 
     /* naabu, RustScan */
     {"ports-file pf", NULL, "-p takes the list: -p $(paste -sd, FILE)"},
     {"exclude-cdn display-cdn cdn", "ec", "leave networks out by --exclude-file FILE"},
-    {"nmap-cli nmap", NULL, "-h lists the options, nmap's words among them; to use nmap on what is found, write -o hostport:FILE and "
-                            "hand that to it"},
-    {"verify", NULL, "an answer counts only if it carries the probe's cookie; connecting as well is a second scan, -sT"},
+    {"nmap-cli nmap", NULL, "-h lists the options, nmap's words among them; to use nmap on what is found, write -o "
+                            "hostport:FILE and hand that to it"},
+    {"verify", NULL, "an answer counts only if it carries the probe's cookie; connecting is a scan of its own, -sT"},
     {"csv", NULL, FORMATS},
     {"passive", NULL, "noctule asks the hosts themselves"},
     {"warm-up-time", NULL, "--wait TIME is how long is listened after the last probe"},

@@ -69,8 +69,8 @@ void help_print(FILE *f) {
           "Finds the open ports of many hosts, quickly, and misses none; with ping, the hosts that are up.\n"
           "Targets: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 10.0.0-3.1,7, 2001:db8::/120, host.example,\n"
           "    192.0.2.7:80, [2001:db8::7]:80, fe80::1%eth0\n"
-          "Command lines of nmap, masscan, ZMap, naabu and RustScan are taken as they are, or refused in a line that names\n"
-          "our way. Where their letters clash, nmap's meaning counts; those that do are listed at the end.\n", f);
+          "Command lines of nmap, masscan, ZMap, naabu and RustScan are taken as they are, or refused in a line that\n"
+          "names our way. Where their letters clash, nmap's meaning counts; those that do are listed at the end.\n", f);
     for (enum option_group g = 0; g < GROUP_COUNT; g++) {
         fprintf(f, "\n%s:\n", option_group_title(g));
         for (const struct option *o = options; o < options + option_count; o++)
@@ -193,9 +193,9 @@ void help_man(FILE *f) {
     man_section(f, "TARGETS");
     fputs(man_targets, f);
     man_section(f, "OPTIONS");
-    fputs("Options may stand anywhere, as \\-\\-name value, \\-\\-name=value or \\-name value. Command lines of nmap, masscan,\n"
-          "ZMap, naabu and RustScan are taken as they are, or refused in a line that names our way. Where their letters\n"
-          "clash, nmap's meaning counts.\n", f);
+    fputs("Options may stand anywhere, as \\-\\-name value, \\-\\-name=value or \\-name value. Command lines of nmap,\n"
+          "masscan, ZMap, naabu and RustScan are taken as they are, or refused in a line that names our way. Where\n"
+          "their letters clash, nmap's meaning counts.\n", f);
     for (enum option_group g = 0; g < GROUP_COUNT; g++) {
         fputs(".SS ", f);
         man_text(f, option_group_title(g));

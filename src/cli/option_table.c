@@ -53,8 +53,8 @@ const struct option options[] = {
      .clash = "several targets stand with blanks between; RustScan's --range of ports is -p"},
     {.name = "ports", .aliases = "port target-ports", .dash = "p", .kind = KIND_PORTS, .group = GROUP_TARGETS,
      .metavar = "PORTS", .at = AT(ports), .help = "ports: 22,80-90,https; - is 1-65535 (default: the 1000 most common)",
-     .more = "Numbers, ranges with open ends (-100, 60000-), and names of services, with commas between. T: U: S: before "
-             "a port say that it and those behind it are ports of TCP, UDP or SCTP: -sS -sU -p T:80,443,U:53."},
+     .more = "Numbers, ranges with open ends (-100, 60000-), and names of services, with commas between. T: U: S: "
+             "before a port say that it and those behind it are ports of TCP, UDP or SCTP: -sS -sU -p T:80,443,U:53."},
     {.name = "top-ports", .aliases = "tp", .kind = KIND_NUMBER, .group = GROUP_TARGETS, .metavar = "N", .lo = 1,
      .hi = 65535, .at = AT(top_ports), .help = "the N most common ports", .more = "Adds to what --ports names.",
      .clash = "naabu's full is -p-"},
@@ -63,8 +63,8 @@ const struct option options[] = {
     {.name = "input-file", .aliases = "includefile include-file inputlist list allowlist-file whitelist-file l w",
      .dash = "iL", .kind = KIND_WORDS, .group = GROUP_TARGETS, .metavar = "FILE", .at = AT(input_files),
      .help = "read targets from FILE (- is stdin), ip:port lines too",
-     .more = "Targets stand between blanks; # or ; begins a comment. The port of an ip:port target is scanned there, and "
-             "no other."},
+     .more = "Targets stand between blanks; # or ; begins a comment. The port of an ip:port target is scanned there, "
+             "and no other."},
     {.name = "exclude", .aliases = "exclude-hosts exclude-addresses eh x", .kind = KIND_TARGETS,
      .group = GROUP_TARGETS, .metavar = "TARGET", .at = AT(exclude), .help = "never probe these addresses",
      .more = "Exclusions win over everything else."},
@@ -104,18 +104,20 @@ const struct option options[] = {
     TECHNIQUE("sctp-init", "sY", TECHNIQUE_SCTP_INIT, "SCTP INIT scan", NULL),
     TECHNIQUE("sctp-cookie", "sZ", TECHNIQUE_SCTP_COOKIE, "SCTP COOKIE-ECHO scan: a closed port aborts", NULL),
     TECHNIQUE("protocol", "sO", TECHNIQUE_PROTOCOL, "IP protocol scan: -p names protocols, 0-255", NULL),
-    {.name = "ping", .aliases = "sP", .dash = "sn", .kind = KIND_TECHNIQUE, .group = GROUP_TECHNIQUES, .lo = TECHNIQUE_PING,
-     .at = AT(techniques), .help = "find the hosts that are up and probe no port; as noctule ping does"},
+    {.name = "ping", .aliases = "sP", .dash = "sn", .kind = KIND_TECHNIQUE, .group = GROUP_TECHNIQUES,
+     .lo = TECHNIQUE_PING, .at = AT(techniques),
+     .help = "find the hosts that are up and probe no port; as noctule ping does"},
 
     {.name = "alive", .kind = KIND_FLAG, .group = GROUP_PROBES, .at = AT(alive),
      .help = "find the hosts that are up first, and probe the ports of those only",
      .more = "Hosts that answer none of the pings are missed; without this option every host is probed."},
     {.name = "ping-echo", .aliases = "probe-icmp-echo pe", .dash = "PE", .kind = KIND_PING, .group = GROUP_PROBES,
      .lo = PING_ECHO, .at = AT(ping), .flags = OPTION_RAW, .help = "ping by ICMP echo",
-     .more = "Without -sn, any of these ping options means --alive. Without any of them, a ping is -PE -PS443 -PA80 -PP; "
-             "without privilege it connects to 80 and 443."},
+     .more = "Without -sn, any of these ping options means --alive. Without any of them, a ping is -PE -PS443 -PA80 "
+             "-PP; without privilege it connects to 80 and 443."},
     {.name = "ping-timestamp", .aliases = "probe-icmp-timestamp pp", .dash = "PP", .kind = KIND_PING,
-     .group = GROUP_PROBES, .lo = PING_TIMESTAMP, .at = AT(ping), .flags = OPTION_RAW, .help = "ping by ICMP timestamp"},
+     .group = GROUP_PROBES, .lo = PING_TIMESTAMP, .at = AT(ping), .flags = OPTION_RAW,
+     .help = "ping by ICMP timestamp"},
     {.name = "ping-syn", .aliases = "probe-tcp-syn ps", .dash = "PS", .kind = KIND_PING_PORTS, .group = GROUP_PROBES,
      .metavar = "[PORTS]", .lo = PING_SYN, .hi = 80, .at = AT(ping), .help = "ping by SYN to these ports, -PS22,443"},
     {.name = "ping-ack", .aliases = "probe-tcp-ack pa", .dash = "PA", .kind = KIND_PING_PORTS, .group = GROUP_PROBES,
@@ -124,8 +126,8 @@ const struct option options[] = {
      .lo = PING_UDP, .hi = 40125, .at = AT(ping), .flags = OPTION_RAW, .help = "ping by UDP"},
     {.name = "ping-sctp", .dash = "PY", .kind = KIND_PING_PORTS, .group = GROUP_PROBES, .metavar = "[PORTS]",
      .lo = PING_SCTP, .hi = 80, .at = AT(ping), .flags = OPTION_RAW, .help = "ping by SCTP INIT"},
-    ANYWAY("ping-arp", "arp-ping", "PR", GROUP_PROBES, "accepted; on the own link, ARP or neighbour discovery comes first",
-           NULL, NULL),
+    ANYWAY("ping-arp", "arp-ping", "PR", GROUP_PROBES,
+           "accepted; on the own link, ARP or neighbour discovery comes first", NULL, NULL),
     {.name = "no-discovery", .aliases = "skip-host-discovery P0 PN", .dash = "Pn", .kind = KIND_FLAG,
      .group = GROUP_PROBES, .at = AT(no_discovery), .help = "accepted; without --alive no ping comes first anyway",
      .more = "Only hosts on the own link that do not answer ARP are left out: no probe could reach them."},
@@ -151,9 +153,9 @@ const struct option options[] = {
      .more = "Counted as an Ethernet wire carries them: preamble, checksum and gap included. Stands instead of --rate."},
     {.name = "timing", .dash = "T", .kind = KIND_PRESET, .group = GROUP_PACE, .metavar = "0-5", .presets = timings,
      .help = "nmap's templates: -T0 very slow .. -T3 as without .. -T5 very fast",
-     .more = "Or by name. 0, paranoid: --rate 0.003; 1, sneaky: --rate 0.066; 2, polite: --rate 2.5; 3, normal: nothing; "
-             "4, aggressive: --rate 30k; 5, insane: --rate 100k --retries 2 --timeout 250ms. Options that are given "
-             "beside it count more.",
+     .more = "Or by name. 0, paranoid: --rate 0.003; 1, sneaky: --rate 0.066; 2, polite: --rate 2.5; 3, normal: "
+             "nothing; 4, aggressive: --rate 30k; 5, insane: --rate 100k --retries 2 --timeout 250ms. Options that are "
+             "given beside it count more.",
      .clash = "ZMap's -T N, its threads, is not needed"},
     {.name = "retries", .aliases = "max-retries", .kind = KIND_NUMBER, .group = GROUP_PACE, .metavar = "N",
      .fallback = "3", .lo = 0, .hi = 10, .at = AT(retries), .help = "re-probes of what did not answer"},
@@ -161,9 +163,10 @@ const struct option options[] = {
      .metavar = "TIME", .lo = NS_PER_MS, .hi = HOUR / 6, .at = AT(timeout_ns), .flags = OPTION_UNIT,
      .help = "first timeout, doubled every try: 500ms, 2s (default: by round-trip time)"},
     {.name = "host-timeout", .kind = KIND_DURATION, .group = GROUP_PACE, .metavar = "TIME", .fallback = "60s", .lo = 0,
-     .hi = YEARS_10, .at = AT(host_timeout_ns), .help = "slow down so long for a host that limits its answers; 0: for ever",
-     .more = "Many hosts send one ICMP error or a few a second. What is not decided when the time is over is counted as "
-             "undecided, and is neither open nor closed."},
+     .hi = YEARS_10, .at = AT(host_timeout_ns),
+     .help = "slow down so long for a host that limits its answers; 0: for ever",
+     .more = "Many hosts send one ICMP error or a few a second. What is not decided when the time is over is counted "
+             "as undecided, and is neither open nor closed."},
     {.name = "wait", .aliases = "cooldown-time", .kind = KIND_DURATION, .group = GROUP_PACE, .metavar = "TIME", .lo = 0,
      .hi = HOUR, .at = AT(wait_ns), .help = "listen at least so long after the last probe"},
     {.name = "max-results", .dash = "N", .kind = KIND_NUMBER, .group = GROUP_PACE, .metavar = "N", .lo = 1,
@@ -175,9 +178,10 @@ const struct option options[] = {
      .metavar = "NAME", .at = AT(interface), .help = "use only this network interface",
      .clash = "ZMap's -e N is --seed N, RustScan's -e PORTS is --exclude-ports PORTS"},
     {.name = "source-ip", .aliases = "adapter-ip", .dash = "S", .kind = KIND_SOURCE, .group = GROUP_ROUTE,
-     .metavar = "IP", .at = AT(source_ip), .help = "send from this address, one of the machine's own or a free one on link",
-     .more = "One of IPv4 and one of IPv6 may be given. An address that nobody on the link has is answered for while the "
-             "scan lasts; any other is refused."},
+     .metavar = "IP", .at = AT(source_ip),
+     .help = "send from this address, one of the machine's own or a free one on link",
+     .more = "One of IPv4 and one of IPv6 may be given. An address that nobody on the link has is answered for while "
+             "the scan lasts; any other is refused."},
     {.name = "source-port", .aliases = "adapter-port", .dash = "g", .kind = KIND_NUMBER, .group = GROUP_ROUTE,
      .metavar = "PORT", .lo = 1, .hi = 65535, .at = AT(source_port), .help = "send every probe from this port",
      .more = "The port usually tells which try was answered; with a fixed one, no round-trip time is measured.",
@@ -246,7 +250,8 @@ const struct option options[] = {
      .help = "RustScan: -o hostport:-"},
     ANYWAY("numeric", NULL, "n", GROUP_WORDS, "nmap: accepted; addresses are never looked up in the DNS anyway", NULL,
            "ZMap's -n N is --sample N"),
-    ANYWAY("randomize-hosts", NULL, NULL, GROUP_WORDS, "nmap, masscan: accepted; the order is random anyway", NULL, NULL),
+    ANYWAY("randomize-hosts", NULL, NULL, GROUP_WORDS, "nmap, masscan: accepted; the order is random anyway", NULL,
+           NULL),
     ANYWAY("no-color", "no-banner accessible disable-syslog no-stdin no-config nc", NULL, GROUP_WORDS,
            "naabu, RustScan, ZMap: accepted; there is nothing to turn off", "So are their --no-banner, --accessible, "
            "--no-config, --no-stdin and --disable-syslog.", NULL),

@@ -21,7 +21,7 @@ LEAST_CASES = 100
 
 
 def table():
-    """The rows of the options table."""
+    """The rows of the options table, and those of other tools' words that are refused."""
     fields = "kind", "name", "aliases", "dash", "metavar", "where"
     lines = netlab.run(netlab.helper(DOCS), "table").stdout.splitlines()
     return [dict(zip(fields, line.split("\t"), strict=True)) for line in lines]
@@ -75,17 +75,23 @@ VALUES = {
     "rate": ["0", "fast", "0.0001", "2G", "-5"],
     "bandwidth": ["0", "10Q", "0.5"],
     "retries": ["11", "-1", "1.5"],
-    "timeout": ["0", "11m", "1w"],
+    "timeout": ["0", "11m", "1w", "1000", "0.5"],
+    "host-timeout": ["-1", "soon"],
     "wait": ["61m", "-1"],
     "max-results": ["0", "1k"],
     "max-runtime": ["0", "soon"],
     "interface": ["nosuch0", ""],
-    "source-ip": ["198.18.0", "2001:db8::1", "198.18.0.77"],
+    "source-ip": ["198.18.0", "::", "0.0.0.0", "fe80::1%nosuch0", "198.18.5.5"],
     "source-port": ["0", "65536"],
     "source-mac": ["02:00:00:00:00", "01:00:5e:00:00:01"],
     "gateway-mac": ["00:00:00:00:00:00", "02:00:00:00:00:0g"],
     "output": ["results", "odd:results", "results.xml", "/nowhere/r.jsonl", "text:", ""],
-    "show": ["opne", "open,", "all,open"],
+    "show": ["opne", "open,", "all,open", "open|"],
+    "scanflags": ["S", "SYNX", "256", "0x100", ""],
+    "timing": ["6", "fast", ""],
+    "probe-module": ["dns", ""],
+    "scan-type": ["u", ""],
+    "scan-order": ["serial", ""],
     "pcap": ["/nowhere/capture.pcap", ""],
     "config": ["/nowhere/config", "/", ""],
     "completion": ["fish", ""],
@@ -96,7 +102,8 @@ VALUES = {
 TARGETS = ["198.18.0.256", "198.18.0", "198.18.0.0/33", "198.18.0.0/", "/24", "198.18.0.9-198.18.0.1", "198.18.0.1-",
            "198.18.0.5-1", "198.18.0.01", "198.18.0.1,", "198.18.0.*/24", "1.2.3.4.5", "198.18.0.1:0", "198.18.0.1:65536",
            "198.18.0.1:80:80", "198.18.0.1:", "host_name!", "-.example", "a..example", "host.example/24", "0x7f.0.0.1",
-           "2001:db8::1", "[2001:db8::1]:80", "198.18.0.1 198.18.0.2", "x" * 300]
+           "2001:db8::g", "2001:db8:::1", "[2001:db8::1]:0", "[2001:db8::1", "2001:db8::/129", "fe80::1%nosuch0",
+           "1000", "198.18.0.1 198.18.0.2", "x" * 300]
 PORTS = ["", ",", "80,", "80,,81", "65536", "90-80", "1-2-3", "0x50", "80 81", "nosuchservice", "X:80", "T:", "U:53",
          "S:36412", "U:http", "80;81"]
 
@@ -110,19 +117,43 @@ WORDS = [
     (["--zzzzzzzzzzzz", TARGET], "unknown option --zzzzzzzzzzzz"),
     (["--=5", TARGET], "unknown option --"),
     (["-Z", TARGET], "unknown option -Z"),
-    (["-T4", TARGET], "unknown option -T4"),
+    (["-T6", TARGET], "-T: expected one of 0, paranoid"),
     (["-vZ", TARGET], "unknown option -vZ"),
     (["-sQ", TARGET], "unknown option -sQ"),
-    (["-rate", "5", TARGET], "did you mean --rate?"),
+    (["-ratte", "5", TARGET], "did you mean --rate?"),
     (["--" + "x" * 5000, TARGET], "unknown option"),
     (["--rate\x1b[31m", TARGET], r"\x1b[31m"),
     ([TARGET, "--rate", "--seed", "5"], "--rate: expected a value, PPS, but next comes --seed"),
-    (["-sS", "-sT", TARGET], "-sS and -sT"),
+    (["-sS", "-sT", TARGET], "-sT goes alone"),
+    (["-sTU", TARGET], "-sT goes alone, since the kernel sends its probes: -sU wants a scan of its own"),
+    (["-sT", "--scanflags", "SYN", TARGET], "--scanflags"),
+    (["-sU", "--scanflags", "SYN", TARGET], "--scanflags wants one technique of TCP"),
+    (["-sSF", "--scanflags", "SYN", TARGET], "--scanflags wants one technique of TCP"),
+    (["-sSF", "-g", "53", TARGET], "answers to -sS and -sF look alike"),
+    (["-sn", "-sS", TARGET], "--alive beside -sS"),
+    (["-sn", "-p", "80", TARGET], "-sn probes no port"),
+    (["-sn", "-F", TARGET], "-sn probes no port"),
+    (["-sn", "--open", TARGET], "-sn probes no port"),
+    (["-sn", "--alive", TARGET], "--alive"),
+    (["-sn", "-Pn", TARGET], "-Pn and -sn"),
+    (["-Pn", "--alive", TARGET], "-Pn and --alive"),
+    (["-Pn", "-PS22", TARGET], "-Pn and the options of a ping"),
+    (["-PS1-17", TARGET], "at most 16 packets"),
+    (["-PE22", TARGET], "-P: a ping's kinds are"),
+    (["-PSx!", TARGET], "-PS: bad port"),
+    (["--unprivileged", "-sU", TARGET], "--unprivileged"),
+    (["--unprivileged", "--pcap", "x", TARGET], "--unprivileged"),
+    (["--unprivileged", "--privileged", TARGET], "--privileged"),
+    (["-S", "198.18.0.1", "-S", "198.18.0", TARGET], "-S: expected"),
+    (["--", "-sV"], "behind -- stand targets only"),
+    (["-p", "U:53", TARGET], "-sU"),
+    (["-sU", "-p", "T:53", TARGET], "-sS"),
+    (["-T4", "-B", "5k", TARGET], "--rate (or -T) and --bandwidth"),
     (["-sT", "--pcap", "x", TARGET], "--pcap"),
     (["-sT", "--packet-trace", TARGET], "--packet-trace"),
     (["-sT", "--source-mac", "02:00:00:00:00:01", TARGET], "--source-mac"),
     (["--open", "--show", "closed", TARGET], "--open and --show"),
-    (["--rate", "5", "-B", "5k", TARGET], "--rate and --bandwidth"),
+    (["--rate", "5", "-B", "5k", TARGET], "--rate (or -T) and --bandwidth"),
     (["-iL", "-", "--exclude-file", "-"], "stdin"),
     (["-iL", "-", "-c", "-"], "stdin"),
     (["-iL", "-"], "the list is empty"),
@@ -130,8 +161,9 @@ WORDS = [
     ([TARGET, "-p80", "--exclude-ports", "80"], "nothing is left"),
     (["0.0.0.0/0"], "--yes-to-all-of-it"),
     (["64.0.0.0/7", "-p1"], "--exclude-file"),
-    (["ping", TARGET], "ping is not built yet"),
-    (["guided"], "guided is not built yet"),
+    (["ping"], "no target"),
+    (["ping", TARGET, "-p1"], "-sn probes no port"),
+    (["diff", TARGET], "diff is not built yet"),
     (["-v", "ping", TARGET], "ping is a subcommand"),
     ([TARGET, "-o", "same.txt", "-o", "jsonl:same.txt"], "same.txt"),
     ([TARGET, "-o", "-", "-o", "jsonl:-"], "standard output"),
@@ -177,13 +209,19 @@ CONFIGS = {
 }
 
 
+def refused_words(row):
+    return [f"--{word}" for word in row["aliases"].split()] + [f"-{word}" for word in row["dash"].split()]
+
+
 def cases():
     """All cases, each as (name, words, what the line must say). {tmp} in a word is a directory of the test."""
     found = []
     for row in table():
-        spelled = f"--{row['name']}" if row["name"] else f"-{row['dash']}"
-        if row["kind"] == "planned":
-            found.append((f"planned {spelled}", [spelled, TARGET], f"{spelled} is not built yet"))
+        spelled = f"--{row['name']}"
+        if row["kind"] == "refused":
+            found += [(f"refused {word}", [word, TARGET], f"noctule: {word}: ") for word in refused_words(row)]
+        elif row["kind"] == "ping-ports":
+            found.append((f"value {spelled}", [f"{spelled}=70000", TARGET], f"{spelled}: bad port"))
         elif not row["metavar"]:
             found.append((f"flag {spelled}", [f"{spelled}=maybe", TARGET], f"{spelled}: expected"))
         else:
@@ -202,7 +240,7 @@ CASES = cases()
 
 def test_every_row_and_rule_has_its_case():
     """A new option wants a bad value here."""
-    rows = [row for row in table() if row["kind"] != "planned" and row["metavar"]]
+    rows = [row for row in table() if row["metavar"] and row["kind"] != "ping-ports"]
     assert set(VALUES) == {row["name"] for row in rows}
     assert all(VALUES.values())
     assert len({name for name, _, _ in CASES}) == len(CASES)
@@ -260,8 +298,8 @@ def test_help_and_version(place):
     text = place.run(netlab.NOCTULE, "--help").stdout
     assert place.run(netlab.NOCTULE, TARGET, "-p", "zork", "-h").stdout == text
     for row in table():
-        shown = row["name"] and re.search(rf"--{row['name']}(?![\w-])", text)
-        assert bool(shown) == (row["kind"] != "planned"), row
+        if row["kind"] != "refused":
+            assert re.search(rf"--{row['name']}(?![\w-])", text), row
     assert re.fullmatch(r"noctule \d+\.\d+\.\d+\n", place.run(netlab.NOCTULE, "-V").stdout)
     assert packets(place) == before
 
@@ -287,6 +325,11 @@ REPEATED = [
     ["198.18.0-3.1,7", "-p", "22,80-90,https", "-p8000", "--exclude-ports", "85", "--exclude", "198.18.2.0/24"],
     ["198.18.0.0/24", "--top-ports", "20", "--shard", "2/3", "--seed", "7", "-sS", "--rate", "10k", "-vv"],
     ["-iL", "list # odd \"name\"", "--exclude-file", "never", "-p1-9", "--sample", "100", "--retries=1", "--open"],
+    ["-sSU", "-p", "T:80,U:53,161", "198.18.0.0/28", "2001:2::/124", "--allow-amplifiers", "--host-timeout", "5m"],
+    ["-sX", "--scanflags", "URGPSH", "198.18.0.7", "-p1-9", "-S", "198.18.0.1", "-S", "2001:2::1", "-PS22", "-PE"],
+    ["-sO", "198.18.0.7", "-p", "1-20", "--ttl", "9", "--show", "all"],
+    ["-sn", "-6", "2001:2::/120", "--ping-ack=80,81", "-PP"],
+    ["-T4", "-F", "-n", "198.18.0.7"],
     ["198.18.0.9:81", "198.18.0.10:82", "--timeout", "2s", "--wait", "0", "-o", "results.txt", "-sT", "-q"],
 ]
 
@@ -360,7 +403,25 @@ def test_without_privilege_it_connects(place):
     assert len(notes) == 1 and "-sT" in notes[0]
 
 
-@pytest.mark.parametrize("words", [["-sS"], ["--pcap", "x.pcap"], ["--packet-trace"]], ids=" ".join)
+def test_without_privilege_pings_connect(place):
+    with place.socket() as listener:
+        listener.bind(("127.0.0.1", 80))
+        listener.listen()
+        done = unprivileged(place, "ping", "127.0.0.1", "127.0.0.2")
+        shown = place.run(netlab.NOCTULE, "--unprivileged", "-sn", "127.0.0.1").stdout
+    assert done.returncode == 0 and "CAP_NET_RAW" in done.stderr
+    assert sorted(line.split()[:3] for line in done.stdout.splitlines()) == [["127.0.0.1", "host", "up"],
+                                                                            ["127.0.0.2", "host", "up"]]
+    assert shown.split()[:3] == ["127.0.0.1", "host", "up"]
+
+
+def test_privileged_never_connects(place):
+    done = unprivileged(place, "--privileged", "127.0.0.1", "-p1")
+    assert done.returncode == 2 and "--privileged needs the capabilities CAP_NET_RAW" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["-sS"], ["-sU"], ["-sF"], ["--ping-echo"], ["--pcap", "x.pcap"],
+                                   ["--packet-trace"]], ids=" ".join)
 def test_without_privilege_what_was_asked_for_is_refused(place, tmp_path, words):
     before = packets(place)
     done = place.run("setpriv", "--bounding-set", "-net_raw,-net_admin", netlab.NOCTULE, TARGET, "-p1", *words,

@@ -222,8 +222,8 @@ static void test_clashes(void **state) {
     bad("-v 5 198.18.0.1", "-v: expected no value, but next comes 5 (ZMap's -v N is -v or -vv)");
     bad("-g", "-g: expected a value, PORT, but nothing follows (RustScan's -g is -o hostport:-)");
     bad("-top-ports full", "-top-ports: expected a whole number from 1 to 65535, not \"full\" (naabu's full is -p-)");
-    bad("-iface eth0 --range 1-1000", "--range: bad target \"1-1000\": an octet is at most 255 (several targets stand with "
-                                      "blanks between; RustScan's --range of ports is -p)");
+    bad("-iface eth0 --range 1-1000", "--range: bad target \"1-1000\": an octet is at most 255 (several targets stand "
+                                      "with blanks between; RustScan's --range of ports is -p)");
     good("-n 198.18.0.1", &s);
     settings_deinit(&s);
 }

@@ -111,7 +111,7 @@ static void test_durations(void **state) {
     taken(s, "wait", "0");
     taken(s, "max-runtime", "2h");
     assert_int_equal(s->max_runtime_ns, 7200 * NS_PER_SEC);
-    REFUSED(s, "timeout", "0", "2", "1000", "0.5", /* milliseconds to some tools */ "999us", "11m", "1x", "-1", "", "1 s");
+    REFUSED(s, "timeout", "0", "2", "1000", "0.5", "999us", "11m", "1x", "-1", "", "1 s");
     REFUSED(s, "wait", "61m", "soon");
     REFUSED(s, "max-runtime", "0", "99999999999999d");
 }
@@ -133,7 +133,8 @@ static void test_addresses(void **state) {
     assert_true(s->source_ip.v6 == ((addr_t)0x20010002 << 96 | 1)); /* one of each family */
     taken(s, "adapter-ip", "198.18.0.2");
     assert_int_equal(addr_v4(s->source_ip.v4), 0xc6120002);
-    REFUSED(s, "source-ip", "", "198.18.0", "198.18.0.256", "198.18.0.1/32", "0.0.0.0", "::", "eth0", "fe80::1%nosuch0");
+    REFUSED(s, "source-ip", "", "198.18.0", "198.18.0.256", "198.18.0.1/32", "0.0.0.0", "::", "eth0",
+            "fe80::1%nosuch0");
 }
 
 static void test_macs(void **state) {
