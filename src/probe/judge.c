@@ -217,17 +217,21 @@ static enum ignored find_quoted_ported(const struct probe_config *c, const struc
     return why;
 }
 
-/* -sO: whether the quoted packet is the probe of that protocol, by its keyed identification or flow label. */
+/* -sO: whether the quoted packet is the probe of that protocol, by its keyed identification or flow label; those of two
+ * tries may be alike. */
 static bool find_quoted_protocol(const struct probe_config *c, const struct reply *r, uint8_t proto,
                                  struct origin *o) {
     uint16_t port = protocol_port(proto, addr_is_v4(r->quoted_dest));
+    unsigned fitting = 0;
+    *o = (struct origin){{proto, TECHNIQUE_PROTOCOL}, -1};
     for (unsigned try = 0; try < c->tries; try++) {
-        *o = (struct origin){{proto, TECHNIQUE_PROTOCOL}, c->port_fixed ? -1 : (int)try};
         uint16_t source_port = probe_source_port(c, TECHNIQUE_PROTOCOL, try);
-        if (id_fits(r, cookie_of(c, o, r->quoted_source, r->quoted_dest, source_port, port)))
-            return true;
+        if (!id_fits(r, cookie_of(c, o, r->quoted_source, r->quoted_dest, source_port, port)))
+            continue;
+        fitting++;
+        o->tried = fitting == 1 && !c->port_fixed ? (int)try : -1;
     }
-    return false;
+    return fitting > 0;
 }
 
 /* Of IPv6, the walk along the quoted headers does not stop at those that -sO asks for. */

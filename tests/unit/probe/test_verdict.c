@@ -72,10 +72,30 @@ static void test_techniques(void **state) {
     assert_int_equal(arp->on[OUTCOME_SILENCE].state, STATE_DOWN);
 }
 
+/* What silence means, as semantics has it; what answers mean is in test_answers.c. */
+static void test_silence(void **state) {
+    (void)state;
+    static const char *const want[TECHNIQUE_COUNT] = {
+        [TECHNIQUE_SYN] = "filtered",          [TECHNIQUE_CONNECT] = "filtered",
+        [TECHNIQUE_FIN] = "open|filtered",     [TECHNIQUE_NULL] = "open|filtered",
+        [TECHNIQUE_XMAS] = "open|filtered",    [TECHNIQUE_MAIMON] = "open|filtered",
+        [TECHNIQUE_ACK] = "filtered",          [TECHNIQUE_WINDOW] = "filtered",
+        [TECHNIQUE_UDP] = "open|filtered",     [TECHNIQUE_SCTP_INIT] = "filtered",
+        [TECHNIQUE_SCTP_COOKIE] = "open|filtered", [TECHNIQUE_PROTOCOL] = "open|filtered",
+        [TECHNIQUE_PING] = "down",             [TECHNIQUE_NEIGHBOUR] = "down",
+    };
+    for (unsigned t = 0; t < TECHNIQUE_COUNT; t++) {
+        assert_string_equal(state_name(techniques[t].on[OUTCOME_SILENCE].state), want[t]);
+        assert_int_equal(techniques[t].on[OUTCOME_SILENCE].reason, REASON_NO_RESPONSE);
+        assert_int_equal(techniques[t].built, t != TECHNIQUE_CONNECT);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_state_names), cmocka_unit_test(test_reason_names), cmocka_unit_test(test_ignored_names),
         cmocka_unit_test(test_rank),        cmocka_unit_test(test_techniques),
+        cmocka_unit_test(test_silence),
     };
     return cmocka_run_group_tests_name("probe/verdict", tests, NULL, NULL);
 }
