@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "cli/command.h"
 #include "cli/guided_explain.h"
 #include "cli/guided_run.h"
@@ -13,7 +14,7 @@
 struct wishes {
     bool help, more; /* -h; --help, which tells of every option */
     bool any;        /* a scan was named */
-    const char *language;
+    const char *language, *host_timeout;
 };
 
 static struct guided_kind const *kind_of(char letter) {
@@ -37,21 +38,30 @@ static bool read_letters(const char *letters, struct guided *g, struct wishes *w
     return true;
 }
 
+/* The value of an option that takes one, "--lang zh" or "--lang=zh"; NULL where the word is not that option. */
+static const char *value_of(const char *name, int argc, char *const *argv, int *i) {
+    size_t n = strlen(name);
+    if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] != '=' && argv[*i][n] != '\0'))
+        return NULL;
+    if (argv[*i][n] == '=')
+        return argv[*i] + n + 1;
+    return *i + 1 < argc ? argv[++*i] : "";
+}
+
 /* Returns the word that is no option, or NULL. */
 static const char *read_options(int argc, char *const *argv, int first, struct guided *g, struct wishes *w) {
-    static const char lang[] = "--lang=";
     for (int i = first; i < argc; i++) {
-        const char *word = argv[i];
+        const char *word = argv[i], *value;
         if (strcmp(word, "--help") == 0)
             w->help = w->more = true;
         else if (strcmp(word, "--explain") == 0)
             g->explain = true;
         else if (strcmp(word, "--no-ping") == 0)
             g->ping = false;
-        else if (strcmp(word, "--lang") == 0)
-            w->language = i + 1 < argc ? argv[++i] : "";
-        else if (strncmp(word, lang, sizeof lang - 1) == 0)
-            w->language = word + sizeof lang - 1;
+        else if ((value = value_of("--lang", argc, argv, &i)))
+            w->language = value;
+        else if ((value = value_of("--host-timeout", argc, argv, &i)))
+            w->host_timeout = value;
         else if (word[0] != '-' || word[1] == '-' || word[1] == '\0' || !read_letters(word + 1, g, w))
             return word;
     }
@@ -118,7 +128,8 @@ static int ask_and_scan(struct guided *g) {
 }
 
 int command_guided(int argc, char *const *argv, int first) {
-    struct guided g = {.language = LANGUAGE_EN, .ping = true, .watch = GUIDED_WATCH_INIT};
+    struct guided g = {.language = LANGUAGE_EN, .ping = true, .host_timeout_ns = GUIDED_HOST_TIMEOUT_NS,
+                       .watch = GUIDED_WATCH_INIT};
     struct wishes w = {.language = NULL};
     struct error e = ERROR_INIT;
     char chosen[16];
@@ -127,6 +138,8 @@ int command_guided(int argc, char *const *argv, int first) {
         return refuse(&g, TEXT_BAD_LANGUAGE, w.language);
     if (stray)
         return refuse(&g, TEXT_BAD_OPTION, stray);
+    if (w.host_timeout && parse_duration(w.host_timeout, &g.host_timeout_ns) < 0)
+        return refuse(&g, TEXT_BAD_TIME, w.host_timeout);
     if (w.help || !w.any) {
         guided_say(stdout, g.language, TEXT_USAGE, NULL);
         if (w.more)

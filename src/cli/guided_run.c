@@ -15,7 +15,6 @@
 #define RATE_MILLI_PPS UINT64_C(10000000) /* as noctule's default */
 #define RETRIES 3u
 #define TTL 64u
-#define HOST_TIMEOUT_NS (300 * NS_PER_SEC) /* for a host that limits its answers: five minutes of a learner's time */
 #define CONNECTIONS_MAX 100u
 #define SHOW_ALL 0xffffu
 #define TELL_EVERY_NS (5 * NS_PER_SEC) /* how much time remains; the first time after a second */
@@ -35,6 +34,10 @@ struct port_result {
     uint8_t state, reason;
     bool known, told;
 };
+
+static bool is_limited(const struct port_result *p) {
+    return p->known && p->state == STATE_UNKNOWN && p->reason == REASON_RATE_LIMITED;
+}
 
 /* One scan, or one ping. */
 struct run {
@@ -88,7 +91,7 @@ static struct scan_config config_for(struct run *r) {
         .retries = ping ? PING_TRIES - 1 : RETRIES,
         .timeout_ns = ping ? PING_NS / 3 : 0,
         .ttl = TTL,
-        .host_timeout_ns = HOST_TIMEOUT_NS,
+        .host_timeout_ns = r->g->host_timeout_ns,
         .ping = {{PING_ECHO, 0}, {PING_SYN, 443}, {PING_ACK, 80}, {PING_TIMESTAMP, 0}},
         .n_ping = 4,
         .show = SHOW_ALL,
@@ -248,18 +251,24 @@ static enum guided_text undecided_because(const struct run *r) {
 /* What waited for the end of the scan, because a better answer could still have come. */
 static void say_the_rest(const struct run *r) {
     const struct guided *g = r->g;
+    unsigned limited = 0;
+    char count[16];
     for (unsigned i = 0; i < ports_asked(g); i++) {
         const struct port_result *p = &r->ports[i];
         uint16_t port = (uint16_t)(g->answers.begin + i);
+        limited += is_limited(p);
         if (p->told)
             continue;
         if (p->known && p->state != STATE_UNKNOWN)
             say_port(g, TEXT_PORT, port, guided_state(g->language, (enum state)p->state), NULL);
-        else if (p->known && p->reason == REASON_RATE_LIMITED)
+        else if (is_limited(p))
             say_port(g, TEXT_PORT_LIMITED, port, NULL, NULL);
         else
             say_port(g, TEXT_PORT_UNDECIDED, port, guided_text(g->language, undecided_because(r)), NULL);
     }
+    snprintf(count, sizeof count, "%u", limited);
+    if (limited)
+        guided_say(stdout, g->language, TEXT_LIMITED_HINT, (const char *const[]){count});
 }
 
 /* A signal came: what was decided is told, the others are counted. */
@@ -269,7 +278,7 @@ static void say_stopped(const struct run *r) {
     char count[16];
     for (unsigned i = 0; i < ports_asked(g); i++) {
         const struct port_result *p = &r->ports[i];
-        if (!p->known)
+        if (!p->known || p->state == STATE_UNKNOWN)
             undecided++;
         else if (!p->told)
             say_port(g, TEXT_PORT, (uint16_t)(g->answers.begin + i),

@@ -24,8 +24,11 @@ struct guided {
     struct guided_watch watch;
     bool chosen[4];  /* of guided_kinds */
     bool explain, ping;
+    uint64_t host_timeout_ns; /* for a host that limits its answers; 0 = for ever */
     bool privileged; /* raw packets are permitted */
 };
+
+#define GUIDED_HOST_TIMEOUT_NS (300 * UINT64_C(1000000000)) /* five minutes of a learner's time */
 
 /* Is this program permitted to send raw packets? Tried, not guessed: all is opened that a scan needs, and nothing
  * sent. */

@@ -20,16 +20,21 @@ static const char *const texts[TEXT_COUNT][LANGUAGE_COUNT] = {
          "    --explain      shows the packets of each port, and why they mean its state\n"
          "    --lang LANG    en or zh: the language of everything it says\n"
          "    --no-ping      scans although the host does not answer a ping\n"
+         "    --host-timeout TIME  how long a host that limits its answers is waited for: 5m, or 0 for ever\n"
          "Scan only what is yours, or what you were asked to scan.\n",
          "\n"
          "-c -s -f -u 可以同时给出几个，按此顺序依次运行。程序会询问主机地址和端口范围。\n"
          "    --explain      显示每个端口往来的数据包，并说明为什么由此得出该状态\n"
          "    --lang LANG    en 或 zh：程序使用的语言\n"
          "    --no-ping      即使主机不回应 ping 也照样扫描\n"
+         "    --host-timeout TIME  对限制回应频率的主机最多等待多久：默认 5m，0 表示不限\n"
          "只扫描属于您自己的，或者您受托扫描的主机。\n"},
     [TEXT_BAD_OPTION] =
-        {"\"{0}\" is no option of the guided mode: expected -h, -c, -s, -f, -u, --explain, --lang or --no-ping\n",
-         "引导模式没有选项 \"{0}\"：可用的是 -h、-c、-s、-f、-u、--explain、--lang 和 --no-ping\n"},
+        {"\"{0}\" is no option of the guided mode: expected -h, -c, -s, -f, -u, --explain, --lang, "
+         "--no-ping or --host-timeout\n",
+         "引导模式没有选项 \"{0}\"：可用的是 -h、-c、-s、-f、-u、--explain、--lang、--no-ping 和 --host-timeout\n"},
+    [TEXT_BAD_TIME] = {"--host-timeout: expected a time such as 90s, 5m or 1h, or 0 for no limit, not \"{0}\"\n",
+                       "--host-timeout：应为时间，如 90s、5m、1h，或表示不限的 0，而不是 \"{0}\"\n"},
     [TEXT_BAD_LANGUAGE] = {"--lang: expected en or zh, not \"{0}\"\n", "--lang：应为 en 或 zh，而不是 \"{0}\"\n"},
     [TEXT_NO_PRIVILEGE] =
         {"{0} needs the privilege to send raw packets (CAP_NET_RAW and CAP_NET_ADMIN), which this program has not got: "
@@ -91,6 +96,10 @@ static const char *const texts[TEXT_COUNT][LANGUAGE_COUNT] = {
         {"Every port answered closed: Windows does this whatever the port's state, so ports may be open all the same. "
          "Compare with -s or -c.\n",
          "所有端口都回应为关闭：Windows 无论端口处于什么状态都会这样回应，所以端口仍有可能是开放的。请用 -s 或 -c 对照。\n"},
+    [TEXT_LIMITED_HINT] =
+        {"{0} ports are undecided because the time was over: --host-timeout 1h would give the host more, 0 all it "
+         "needs.\n",
+         "因时间用尽有 {0} 个端口未能判定：用 --host-timeout 1h 可以给主机更多时间，用 0 则不限时间。\n"},
     [TEXT_LEFT_SECONDS] = {"UDP scan: about {0} s remain ...\n", "UDP 扫描：大约还剩 {0} 秒 ...\n"},
     [TEXT_LEFT_MINUTES] = {"UDP scan: about {0} min {1} s remain ...\n", "UDP 扫描：大约还剩 {0} 分 {1} 秒 ...\n"},
     [TEXT_HOST_DOWN] = {"nobody has that address on the link", "链路上没有主机使用该地址"},

@@ -15,6 +15,7 @@ enum guided_text {
     TEXT_USAGE_MORE,
     TEXT_BAD_OPTION,    /* the word */
     TEXT_BAD_LANGUAGE,  /* the word */
+    TEXT_BAD_TIME,      /* the word */
     TEXT_NO_PRIVILEGE,  /* "-s -f" */
     TEXT_ASK_HOST,
     TEXT_ASK_RANGE,
@@ -47,6 +48,7 @@ enum guided_text {
     TEXT_PORT_UNDECIDED,/* host, port, reason */
     TEXT_PORT_REVISED,  /* host, port, state now, state before */
     TEXT_FIN_HINT,
+    TEXT_LIMITED_HINT,  /* how many ports are undecided for it */
     TEXT_LEFT_SECONDS,  /* seconds */
     TEXT_LEFT_MINUTES,  /* minutes, seconds */
     TEXT_HOST_DOWN,     /* reasons of a port that is undecided */
