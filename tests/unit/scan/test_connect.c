@@ -215,6 +215,27 @@ static void few_descriptors(void **state) {
     assert_exactly_the_listeners(&r);
 }
 
+/* getrlimit(2), as the program's only word on what it may have: --wrap in meson.build. */
+int __real_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+static bool million_descriptors;
+
+int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *limit) {
+    if (!million_descriptors || resource != RLIMIT_NOFILE)
+        return __real_getrlimit(resource, limit);
+    *limit = (struct rlimit){.rlim_cur = 1048576, .rlim_max = 1048576};
+    return 0;
+}
+
+/* Allowed a million, it still asks for no more than it uses. */
+static void a_million_descriptors(void **state) {
+    (void)state;
+    million_descriptors = true;
+    struct run r = scan(1, 65535, (struct scan_config){.retries = 1}, 0, 0);
+    million_descriptors = false;
+    assert_exactly_the_listeners(&r);
+}
+
 static void *lift_limit_later(void *arg) {
     (void)arg;
     clock_sleep_until(clock_mono_ns() + 300 * NS_PER_MS);
@@ -492,6 +513,7 @@ int main(void) {
         cmocka_unit_test(exactly_the_listeners),
         cmocka_unit_test(one_socket_at_a_time),
         cmocka_unit_test(few_descriptors),
+        cmocka_unit_test(a_million_descriptors),
         cmocka_unit_test(no_descriptor_for_a_while),
         cmocka_unit_test(shards_are_exact_and_disjoint),
         cmocka_unit_test(a_sample_is_so_many),
