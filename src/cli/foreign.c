@@ -97,6 +97,7 @@ const struct foreign foreign_words[] = {
     {"ip-version", "iv", "both families are scanned; -6 takes only the IPv6 addresses of names"},
     {"ulimit", "u", "noctule makes do with the open files that the shell allows (ulimit -n)"},
     {"tries", NULL, "tries after the first are --retries N"},
+    {"probe-tcp-syn probe-tcp-ack ps pa", NULL, "the ports of a ping stand right behind it: -PS22,443 -PA80"},
     {"probe-icmp-address-mask pm", NULL, "a ping is made of -PE, -PP, -PS, -PA, -PU and -PY"},
 };
 const size_t foreign_count = sizeof foreign_words / sizeof *foreign_words;
