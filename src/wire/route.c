@@ -455,7 +455,8 @@ void route_map_deinit(struct route_map *m) {
     *m = ROUTE_MAP_INIT;
 }
 
-const struct route_range *route_find(const struct route_range *ranges, size_t n, addr_t a) {
+/* The index of the first range that does not end before that address. */
+static size_t first_from(const struct route_range *ranges, size_t n, addr_t a) {
     size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -464,5 +465,28 @@ const struct route_range *route_find(const struct route_range *ranges, size_t n,
         else
             hi = mid;
     }
-    return lo < n && ranges[lo].range.lo <= a ? &ranges[lo] : NULL;
+    return lo;
+}
+
+const struct route_range *route_find(const struct route_range *ranges, size_t n, addr_t a) {
+    size_t i = first_from(ranges, n, a);
+    return i < n && ranges[i].range.lo <= a ? &ranges[i] : NULL;
+}
+
+unsigned route_local_zone(const struct route_map *m, addr_t a) {
+    if (!addr_is_link_local(a))
+        return 0;
+    addr_t zone = a >> 112 << 16; /* the highest 32 bits, with the zone's number below */
+    for (;;) {
+        size_t i = first_from(m->ranges, m->n_ranges, zone << 96);
+        if (i < m->n_ranges && m->ranges[i].range.lo >> 96 > zone)
+            zone = m->ranges[i].range.lo >> 96;
+        if (i == m->n_ranges || zone >> 16 != a >> 112)
+            return 0;
+        addr_t zoned = addr_with_zone(a, (unsigned)zone & ADDR_ZONE_MAX);
+        const struct route_range *r = route_find(m->ranges, m->n_ranges, zoned);
+        if (r && m->hops[r->hop].local)
+            return addr_zone(zoned);
+        zone++;
+    }
 }

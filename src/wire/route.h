@@ -65,4 +65,8 @@ void route_map_deinit(struct route_map *m);
 /* The range of ascending, disjoint ranges that holds an address; NULL when none does. O(log n). */
 const struct route_range *route_find(const struct route_range *ranges, size_t n, addr_t a);
 
+/* The zone in which a link-local address (whose own zone does not matter) was asked for and is this machine's own; 0
+ * when it is not. Frames on loopback do not tell: they come in by lo, which is no zone of it. O(zones x log n). */
+unsigned route_local_zone(const struct route_map *m, addr_t a);
+
 #endif

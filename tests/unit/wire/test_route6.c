@@ -81,6 +81,12 @@ static void test_zones(void **state) {
     hops_expect(&m, "fe80::a%n1", "n1 on-link from fe80::b%n1");
     hops_expect(&m, "fe80::100%n0", "nothing");
     hops_expect(&m, "fe80::5", "nothing");
+    assert_int_equal(route_local_zone(&m, space_addr("fe80::a")), space_ifindex("n0"));
+    assert_int_equal(route_local_zone(&m, space_addr("fe80::b")), space_ifindex("n1"));
+    assert_int_equal(route_local_zone(&m, space_addr("fe80::a%lo")), space_ifindex("n0"));
+    assert_int_equal(route_local_zone(&m, space_addr("fe80::c")), 0);
+    assert_int_equal(route_local_zone(&m, space_addr("febf::a")), 0);
+    assert_int_equal(route_local_zone(&m, space_addr("2001:2:0:7::1")), 0);
     route_map_deinit(&m);
     hops_refused("fe80::1", hops_any(), -EINVAL, "fe80::1 needs a zone, such as fe80::1%eth0");
     hops_refused("fe81::1%n0", hops_any(), -ENETUNREACH, "this machine has no route to any of the targets");
