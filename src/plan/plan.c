@@ -49,9 +49,9 @@ int plan_add_part(struct plan *p, struct addr_range range, uint32_t set, struct 
     p->size += count * slots->n;
     p->addresses += count;
 
-    struct addr_range *before = (struct addr_range *)p->ranges.items + p->ranges.n;
-    if (p->ranges.n > 0 && before[-1].hi + 1 == range.lo && ((uint32_t *)p->set_of.items)[p->set_of.n - 1] == set) {
-        before[-1].hi = range.hi;
+    struct addr_range *before = p->ranges.n > 0 ? (struct addr_range *)p->ranges.items + p->ranges.n - 1 : NULL;
+    if (before && before->hi + 1 == range.lo && ((uint32_t *)p->set_of.items)[p->set_of.n - 1] == set) {
+        before->hi = range.hi;
         return 0;
     }
     struct addr_range *r = array_add(&p->ranges);
