@@ -65,13 +65,17 @@ static int refuse(const struct words *w, const struct foreign *f, const char *da
     return error_set(w->e, -EINVAL, "%s%.*s: %s", dashes, cut(n), word, f->way);
 }
 
-/* "-n 1000": to another tool that is one option, and no target looks like that. */
-static int check_number(const struct words *w, const struct argument *a) {
+/* "-n 1000", "-PS 22,80": what comes next belongs to the option, it was thought; no target looks like that. */
+static int check_next(const struct words *w, const struct argument *a) {
     const char *next = w->at < w->argc ? w->argv[w->at] : NULL;
+    bool ports = option_value_optional(a->option);
     int n = 0;
-    if (!a->option->clash || !next || !*next || next[strspn(next, "0123456789%")])
+    if ((!a->option->clash && !ports) || !next || !*next || next[strspn(next, ports ? "0123456789,-" : "0123456789%")])
         return 0;
     const char *name = spelling(a, &n);
+    if (ports)
+        return error_set(w->e, -EINVAL, "%.*s: its ports stand right behind it, %.*s%s%.*s", n, name, n, name,
+                         strncmp(name, "--", 2) == 0 ? "=" : "", cut(strlen(next)), next);
     error_set(w->e, -EINVAL, "%.*s: expected no value, but next comes %.*s", n, name, cut(strlen(next)), next);
     return settings_add_clash(a->option, -EINVAL, w->e);
 }
@@ -80,12 +84,11 @@ static int check_number(const struct words *w, const struct argument *a) {
 static int finish(struct words *w, struct argument *a, const char *value) {
     int n = 0;
     const char *name = spelling(a, &n);
+    bool optional = option_value_optional(a->option);
     a->value = value;
-    if (!value && option_value_optional(a->option))
-        a->value = "";
-    if (!value && !option_takes_value(a->option)) {
-        a->value = a->option->kind == KIND_COUNT ? "1" : "yes";
-        int code = check_number(w, a);
+    if (!value && (optional || !option_takes_value(a->option))) {
+        a->value = optional ? "" : a->option->kind == KIND_COUNT ? "1" : "yes";
+        int code = check_next(w, a);
         return code < 0 ? code : add(w, a);
     }
     if (a->value)

@@ -24,7 +24,9 @@ uint16_t settings_show(const struct settings *s) {
         return 1u << STATE_OPEN;
     if (s->show)
         return s->show;
-    unsigned show = 1u << STATE_OPEN | 1u << STATE_UP;
+    unsigned show = 1u << STATE_OPEN;
+    if (s->techniques & BIT(TECHNIQUE_PING))
+        show |= 1u << STATE_UP;
     if (s->techniques & SILENT_WHEN_OPEN)
         show |= 1u << STATE_OPEN_FILTERED;
     if (s->techniques & BIT(TECHNIQUE_ACK))

@@ -150,7 +150,7 @@ const struct option options[] = {
              "--bandwidth is given and every target is this machine, nothing caps the rate."},
     {.name = "bandwidth", .dash = "B", .kind = KIND_BITS, .group = GROUP_PACE, .metavar = "BPS", .lo = 1,
      .hi = BANDWIDTH_MAX, .at = AT(bandwidth_bps), .help = "bits a second on the wire: 10M, 1G",
-     .more = "Counted as an Ethernet wire carries them: preamble, checksum and gap included. Stands instead of --rate."},
+     .more = "Counted as an Ethernet wire carries them: preamble, checksum and gap included. It replaces --rate."},
     {.name = "timing", .dash = "T", .kind = KIND_PRESET, .group = GROUP_PACE, .metavar = "0-5", .presets = timings,
      .help = "nmap's templates: -T0 very slow .. -T3 as without .. -T5 very fast",
      .more = "Or by name. 0, paranoid: --rate 0.003; 1, sneaky: --rate 0.066; 2, polite: --rate 2.5; 3, normal: "
@@ -205,8 +205,9 @@ const struct option options[] = {
     {.name = "show", .kind = KIND_STATES, .group = GROUP_OUTPUT, .metavar = "STATES", .at = AT(show),
      .help = "what to show: open, closed, filtered ... with commas between, or all (default: open)",
      .more = "The states are open, closed, filtered, unfiltered, open|filtered (in quotes, or open-filtered), "
-             "closed|filtered, up, down and unknown. By default open and up are shown; with -sF -sN -sX -sM -sZ, which "
-             "cannot tell more, open|filtered too; with -sA unfiltered. What is not shown is counted all the same."},
+             "closed|filtered, up, down and unknown. By default open is shown; with -sF -sN -sX -sM -sZ, which "
+             "cannot tell more, open|filtered too; with -sA unfiltered, with -sn up. What is not shown is counted "
+             "all the same."},
     ANYWAY("reason", NULL, NULL, GROUP_OUTPUT, "accepted; every finding says its reason anyway", NULL, NULL),
     {.name = "packet-trace", .kind = KIND_FLAG, .group = GROUP_OUTPUT, .at = AT(packet_trace), .flags = OPTION_RAW,
      .help = "a line on stderr for each packet sent and received"},

@@ -224,6 +224,8 @@ static void test_clashes(void **state) {
     bad("-top-ports full", "-top-ports: expected a whole number from 1 to 65535, not \"full\" (naabu's full is -p-)");
     bad("-iface eth0 --range 1-1000", "--range: bad target \"1-1000\": an octet is at most 255 (several targets stand "
                                       "with blanks between; RustScan's --range of ports is -p)");
+    bad("-PS 22,80 198.18.0.1", "-PS: its ports stand right behind it, -PS22,80");
+    bad("--ping-syn 22 198.18.0.1", "--ping-syn: its ports stand right behind it, --ping-syn=22");
     good("-n 198.18.0.1", &s);
     settings_deinit(&s);
 }

@@ -312,7 +312,7 @@ static void assert_shows(struct settings *s, unsigned want) {
 /* What each technique is asked for is what it shows. */
 static void test_what_is_shown(void **state) {
     struct settings *s = *state;
-    const unsigned usual = 1u << STATE_OPEN | 1u << STATE_UP;
+    const unsigned usual = 1u << STATE_OPEN;
     assert_shows(s, usual);
     taken(s, "udp", "yes");
     assert_shows(s, usual);
@@ -320,6 +320,8 @@ static void test_what_is_shown(void **state) {
     assert_shows(s, usual | 1u << STATE_OPEN_FILTERED);
     taken(s, "ack", "yes");
     assert_shows(s, usual | 1u << STATE_OPEN_FILTERED | 1u << STATE_UNFILTERED);
+    taken(s, "ping", "yes");
+    assert_shows(s, usual | 1u << STATE_OPEN_FILTERED | 1u << STATE_UNFILTERED | 1u << STATE_UP);
     taken(s, "open", "yes");
     assert_shows(s, 1u << STATE_OPEN);
     taken(s, "open", "no");
