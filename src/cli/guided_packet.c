@@ -159,11 +159,12 @@ struct printer {
     FILE *f;
     enum language language;
     const char *indent;
-    bool first; /* of its line */
+    bool quoted; /* what a packet quotes is indented once more */
+    bool first;  /* of its line */
 };
 
 static void header(struct printer *o, const char *name) {
-    fprintf(o->f, "%s%s: ", o->indent, name);
+    fprintf(o->f, "%s%s%s: ", o->indent, o->quoted ? "  " : "", name);
     o->first = true;
 }
 
@@ -389,6 +390,7 @@ static void print_icmp(struct printer *o, const struct layout *l) {
     if (!quotes(l) || !layout_of(p + ICMP_LEN, l->l4_len - ICMP_LEN, &quoted) || quotes(&quoted))
         return;
     fprintf(o->f, "%s%s\n", o->indent, o->language == LANGUAGE_ZH ? "其中引用的数据包：" : "which quotes:");
+    o->quoted = true;
     print_packet(o, p + ICMP_LEN, &quoted); /* no deeper: what is quoted quotes nothing */
 }
 

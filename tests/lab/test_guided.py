@@ -415,9 +415,10 @@ def connecting(namespace):
 
 
 def test_at_most_a_hundred_connections_and_ctrl_c(network):
-    """Ports 500-999 are dropped, so connections pile up: to a hundred. Then Ctrl-C ends it with what is known."""
+    """Ports 500-999 are dropped, so connections pile up: to a hundred. Then Ctrl-C ends it with what is known by then;
+    the ports come in random order."""
     terminal = Terminal(network.near, SCANNER, "-c")
-    for question, answer in (("Host:", HOST), ("Begin Port:", "495"), ("End Port:", "999")):
+    for question, answer in (("Host:", HOST), ("Begin Port:", "400"), ("End Port:", "999")):
         terminal.answer(question, answer + "\n")
     terminal.until("Begin TCP connect scan...")
     most = 0
@@ -430,14 +431,13 @@ def test_at_most_a_hundred_connections_and_ctrl_c(network):
 
     netlab.wait_until(a_hundred, 30, "a hundred connections at a time")
     assert most == 100
-    terminal.until(f"Host: {HOST} Port: 499 closed !")
     os.write(terminal.master, b"\x03")
     text, status = terminal.end()
     assert status == 128 + signal.SIGINT
     told = re.findall(r"Host: \S+ Port: (\d+) (\S+) !\r\n", text)
     assert len({port for port, _ in told}) == len(told)
-    assert {(str(port), "closed") for port in range(495, 500)} <= set(told)
-    assert re.search(rf"Stopped: {505 - len(told)} ports are not decided\.\r\n$", text)
+    assert all(state == ("closed" if int(port) < 500 else "filtered") for port, state in told)
+    assert re.search(rf"Stopped: {600 - len(told)} ports are not decided\.\r\n$", text)
     assert "finished" not in text
 
 
@@ -466,7 +466,7 @@ class Listener:
 
     def __init__(self, namespace, interface):
         with namespace.entered():
-            self.socket = conf.L2socket(iface=interface, promisc=False)
+            self.socket = conf.L2listen(iface=interface, promisc=False)
 
     def packets(self):
         """All that came until now."""
@@ -508,7 +508,7 @@ def test_explained_packets_are_those_on_the_link(network, kind):
 def test_explain_adds_to_the_transcript(network):
     """The transcript stays as it is; behind each scan's ports stands each port once, with packets and the reason."""
     text, status = converse(network.near, ["-sfu", "--explain"])
-    plain = re.sub(r"(?s)\r\nPort \d+: .*?(?=\r\n(?:TCP SYN|TCP FIN|UDP) [sS]can thread exit)", "", text)
+    plain = re.sub(r"(?s)\r\nPort \d+: .*?\r\n(?=(?:TCP SYN|TCP FIN|UDP) [sS]can thread exit)", "", text)
     plain = plain[:plain.index("\r\nWhat the six states mean")]
     assert in_order(plain) == transcript("sfu", {kind: truth(kind, True) for kind in "sfu"})
     assert status == 0
@@ -597,7 +597,7 @@ def test_everything_in_chinese(network):
              "connect", "ping", "Ping", "explain", "lang", "LANG", "host", "timeout", "TIME", "noctule", "Options",
              "Destination", "Unreachable", "Port", "Administratively", "Prohibited", "admin", "prohibited", "port",
              "unreach", "CAP", "NET", "RAW"}
-    assert set(re.findall(r"[A-Za-z]{3,}", said)) <= names
+    assert set(re.findall(r"[A-Za-z]{3,}", re.sub(r"0x\w+", "", said))) - names == set()
 
 
 def test_nobody_reads(network):

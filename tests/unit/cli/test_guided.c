@@ -201,7 +201,7 @@ static void icmp_quotes(void **state) {
     char text[TEXT_MAX];
     write_to(text, print, &p);
     assert_non_null(strstr(text, "  ICMP: Type 3 (Destination Unreachable), Code 3 (Port Unreachable), Checksum 0x1122\n"
-                                 "  which quotes:\n  IP: Version 4"));
+                                 "  which quotes:\n    IP: Version 4"));
 
     struct packet p6 = {.n = 0};
     static const uint8_t prohibited[8] = {1, 1};
