@@ -53,7 +53,7 @@ const char *port_name(unsigned protocol, unsigned port);
 /* One target as the user meant it. */
 struct target {
     struct addr_range range; /* for octet ranges several targets are added */
-    int32_t port;            /* -1, or the one TCP port of an "ip:port" line */
+    int32_t port;            /* -1, or the one port of an "ip:port" line */
     bool wide;               /* a piece of a range that reaches beyond any one special-use range: what lies in such a
                                 range was not meant by itself */
 };

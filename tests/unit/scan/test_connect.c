@@ -352,6 +352,7 @@ static void wishes_that_cannot_be_had(void **state) {
 /* ---- both families, hosts ---- */
 
 #define LOOPBACK_V6 ((addr_t)1)
+#define OWN addr_from_v4(0xcb007109)     /* 203.0.113.9: an address of this namespace's lo */
 #define NOWHERE addr_from_v4(0xc6120001) /* 198.18.0.1: this namespace has no route there */
 
 static struct plan *plan_to(const addr_t *addresses, size_t n, const struct slot *slots, size_t n_slots) {
@@ -451,6 +452,13 @@ static void no_default_rate_to_ourselves(void **state) {
     struct scan_config config = {.rate_default = true, .rate_milli_pps = 10000, .max_runtime_ns = 100 * NS_PER_SEC};
     struct run r = scan(1, 65535, config, 0, 0);
     assert_exactly_the_listeners(&r);
+    config.rate_milli_pps = 1000; /* for 20 ports */
+    config.max_runtime_ns = 15 * NS_PER_SEC;
+    r = scan_listeners((addr_t[]){OWN}, 1, config);
+    assert_string_equal(r.sum.ended, "complete");
+    config.max_runtime_ns = NS_PER_SEC;
+    r = scan_listeners((addr_t[]){OWN, NOWHERE}, 2, config); /* not all of them are ours: the rate holds */
+    assert_string_equal(r.sum.ended, "max-runtime");
 }
 
 /* ---- the dry run ---- */
@@ -498,6 +506,10 @@ static bool enter_space(void) {
     struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(addr_v4(OWN))}};
+    struct ifreq alias = {.ifr_name = "lo:1"};
+    memcpy(&alias.ifr_addr, &own, sizeof own);
+    up = up && ioctl(fd, SIOCSIFADDR, &alias) == 0;
     if (fd >= 0)
         close(fd);
     return up;
