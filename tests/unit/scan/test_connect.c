@@ -352,7 +352,7 @@ static void wishes_that_cannot_be_had(void **state) {
 /* ---- both families, hosts ---- */
 
 #define LOOPBACK_V6 ((addr_t)1)
-#define OWN addr_from_v4(0xcb007109)     /* 203.0.113.9: an address of this namespace's lo */
+#define OWN addr_from_v4(0xc0000209)     /* 192.0.2.9: an address of this namespace's lo */
 #define NOWHERE addr_from_v4(0xc6120001) /* 198.18.0.1: this namespace has no route there */
 
 static struct plan *plan_to(const addr_t *addresses, size_t n, const struct slot *slots, size_t n_slots) {
