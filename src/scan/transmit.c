@@ -11,6 +11,7 @@
 #define NAP_NS UINT64_C(500000)        /* longest sleep while the watermark may still move */
 #define SLICE_NS UINT64_C(50000000)    /* longest sleep at all: a signal is heard within 50 ms */
 #define BATCHES_PER_SECOND 2000u       /* a batch is half a millisecond's worth of frames, so the wire sees no bursts */
+#define BATCHES_PER_SECOND_MIN 100u    /* and never more than 10 ms' worth, however long the thread was held up */
 #define PRESSURE_HIGH 128u             /* of 256: sinks are behind, stop sending */
 #define REFUSAL_NAP_NS UINT64_C(50000) /* the kernel's queue is full: give it 50 us */
 
@@ -34,7 +35,8 @@ struct transmitter {
     bool full;             /* a box may have no room for another probe */
     uint64_t bits;         /* their size on the wire */
     uint64_t cost;         /* units one frame is reckoned with: 1, or the wire bits of a small probe */
-    unsigned batch;        /* frames a batch should hold */
+    unsigned batch;        /* frames a batch should hold ... */
+    unsigned batch_max;    /* ... and may hold at most */
     uint64_t sample_every; /* one probe in so many is timed ... */
     uint64_t until_sample;
     uint64_t all_timed;    /* ... after the first so many, so that a small scan with few answers still learns */
@@ -373,9 +375,17 @@ static void listen_for(struct transmitter *t, uint64_t ns) {
         nap_until(clock_mono_ns() + NAP_NS);
 }
 
+/* The frames of a batch, at so many batches a second; 0: no cap. */
+static unsigned batch_of(uint64_t milli_pps, uint64_t batches) {
+    uint64_t frames = milli_pps / 1000 / batches;
+    if (milli_pps == 0 || frames > SCAN_BATCH_MAX)
+        return SCAN_BATCH_MAX;
+    return frames > 0 ? (unsigned)frames : 1;
+}
+
 static void transmitter_init(struct transmitter *t, struct pass *p) {
     const struct scan_config *c = &p->scan->config;
-    *t = (struct transmitter){.pass = p, .cost = 1, .batch = SCAN_BATCH_MAX};
+    *t = (struct transmitter){.pass = p, .cost = 1};
     uint64_t milli_pps = c->rate_milli_pps;
     if (c->bandwidth_bps > 0) {
         enum link_type link = p->scan->wires[0].link;
@@ -385,10 +395,8 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
     } else {
         pace_init(&p->pace, milli_pps, clock_mono_ns());
     }
-    if (milli_pps > 0 && milli_pps / 1000 / BATCHES_PER_SECOND < t->batch)
-        t->batch = (unsigned)(milli_pps / 1000 / BATCHES_PER_SECOND);
-    if (t->batch == 0)
-        t->batch = 1;
+    t->batch = batch_of(milli_pps, BATCHES_PER_SECOND);
+    t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN);
     uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
     t->sample_every = pps / RTT_TABLE_SIZE + 1;
     t->all_timed = RTT_TABLE_SIZE;
@@ -413,7 +421,7 @@ void *transmit_run(void *arg) {
             count(&p->counters.sink_waits_ns, clock_mono_ns() - now);
             continue;
         }
-        unsigned allowed = pace_allow(&p->pace, now, t.cost, SCAN_BATCH_MAX);
+        unsigned allowed = pace_allow(&p->pace, now, t.cost, t.batch_max);
         uint64_t paced = 0, wake;
         if (allowed < t.batch && p->pace.period != 0) {
             paced = pace_when(&p->pace, t.cost, t.batch);
