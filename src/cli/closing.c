@@ -30,20 +30,20 @@ static void put_count(struct line *l, const char *before, uint64_t n, const char
     put(l, "%s%s %s", before, progress_grouped(n, text), what);
 }
 
-static void say_found(struct console *c, const struct summary *sum) {
+static void say_found(struct console *c, const struct summary *sum, bool ports) {
     struct line l = {.n = 0};
     char text[GROUPED_MAX];
-    bool ports = sum->states[STATE_UP] + sum->states[STATE_DOWN] == 0;
     if (ports)
         put(&l, "%s endpoint%s on ", progress_grouped(sum->planned, text), sum->planned == 1 ? "" : "s");
     put(&l, "%s address%s in ", progress_grouped(sum->addresses, text), sum->addresses == 1 ? "" : "es");
     uint64_t ms = sum->duration_ns / NS_PER_MS;
     put(&l, "%" PRIu64 ".%02u s", ms / 1000, (unsigned)(ms % 1000 / 10));
+    enum state wanted = ports ? STATE_OPEN : STATE_UP; /* what is asked for is named even where there is none */
     const char *before = ": ";
     for (enum state i = STATE_OPEN; i < STATE_COUNT; i++) {
-        if (sum->states[i] == 0 && !(ports && i == STATE_OPEN) && !(!ports && i == STATE_UP))
+        if (sum->states[i] == 0 && i != wanted)
             continue;
-        put_count(&l, before, sum->states[i], state_name(i));
+        put_count(&l, before, sum->states[i], ports && i == STATE_DOWN ? "of hosts that are down" : state_name(i));
         before = ", ";
     }
     if (sum->unreachable)
@@ -56,12 +56,15 @@ static void say_found(struct console *c, const struct summary *sum) {
 /* What discovery, or ARP on the own link, found before any port was probed. */
 static void say_hosts(struct console *c, const struct summary *sum) {
     struct line l = {.n = 0};
-    if (sum->states[STATE_UP] + sum->states[STATE_DOWN] > 0 || sum->hosts_up + sum->hosts_down == 0)
-        return; /* hosts are the findings themselves, or nobody asked for them */
-    put_count(&l, "hosts: ", sum->hosts_up, "up");
+    const char *before = "hosts: ";
+    if (sum->hosts_up) {
+        put_count(&l, before, sum->hosts_up, "up");
+        before = ", ";
+    }
     if (sum->hosts_down)
-        put_count(&l, ", ", sum->hosts_down, "down, whose ports were not probed");
-    console_note(c, l.text);
+        put_count(&l, before, sum->hosts_down, "down, whose ports were not probed");
+    if (l.n)
+        console_note(c, l.text);
 }
 
 static void say_undecided(struct console *c, const struct summary *sum) {
@@ -143,14 +146,15 @@ static void say_pings(struct console *c, const struct summary *sum) {
         console_note(c, l.text);
 }
 
-void closing_words(struct console *c, const struct summary *sum, uint16_t show, bool verbose) {
-    say_found(c, sum);
-    say_hosts(c, sum);
+void closing_words(struct console *c, const struct summary *sum, const struct closing *how) {
+    say_found(c, sum, how->ports);
+    if (how->ports)
+        say_hosts(c, sum);
     say_undecided(c, sum);
-    say_hidden(c, sum, show);
+    say_hidden(c, sum, how->show);
     say_early_end(c, sum);
     say_losses(c, sum);
-    if (!verbose)
+    if (!how->verbose)
         return;
     say_traffic(c, sum);
     say_pings(c, sum);

@@ -241,6 +241,15 @@ static int close_report(struct run *r, int code, struct error *e) {
     return code < 0 ? code : closed;
 }
 
+static void say_closing(struct run *r) {
+    struct closing how = {
+        .ports = r->settings.techniques != BIT(TECHNIQUE_PING),
+        .show = r->config.show,
+        .verbose = r->settings.verbose > 0,
+    };
+    closing_words(&r->console, &r->sum, &how);
+}
+
 static int scan_and_report(struct run *r) {
     struct error e = ERROR_INIT;
     struct prepared p = {.raw = NULL};
@@ -255,7 +264,7 @@ static int scan_and_report(struct run *r) {
     connect_free(p.connect);
     watch_stop(&r->watch);
     if (r->scanned)
-        closing_words(&r->console, &r->sum, r->config.show, r->settings.verbose > 0);
+        say_closing(r);
     if (code < 0 && !(code == -EPIPE && writes_stdout(&r->settings)))
         console_error(&r->console, e.text);
     if (code < 0)

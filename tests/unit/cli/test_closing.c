@@ -9,16 +9,18 @@
 #include "cli/closing.h"
 
 #define TEXT_MAX 4096
-#define SHOW_OPEN (1u << STATE_OPEN)
+
+static const struct closing usual = {.ports = true, .show = 1u << STATE_OPEN};
+static const struct closing hosts = {.show = 1u << STATE_OPEN | 1u << STATE_UP};
 
 /* What closing_words() writes to stderr. */
-static const char *words(const struct summary *sum, uint16_t show, bool verbose) {
+static const char *words(const struct summary *sum, const struct closing *how) {
     static char text[TEXT_MAX];
     int ends[2], before = dup(STDERR_FILENO);
     struct console console = CONSOLE_INIT;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-    closing_words(&console, sum, show, verbose);
+    closing_words(&console, sum, how);
     assert_true(dup2(before, STDERR_FILENO) >= 0);
     close(ends[1]);
     close(before);
@@ -38,12 +40,12 @@ static void test_ports(void **state) {
     (void)state;
     struct summary sum = complete();
     sum.states[STATE_CLOSED] = 1000;
-    assert_string_equal(words(&sum, SHOW_OPEN, false),
+    assert_string_equal(words(&sum, &usual),
                         "noctule: 1,000 endpoints on 1 address in 1.23 s: 0 open, 1,000 closed\n");
     sum.states[STATE_OPEN] = 3;
     sum.states[STATE_CLOSED] = 997;
     sum.unreachable = 4;
-    assert_string_equal(words(&sum, SHOW_OPEN, false),
+    assert_string_equal(words(&sum, &usual),
                         "noctule: 1,000 endpoints on 1 address in 1.23 s: 3 open, 997 closed, 4 without a way there\n");
 }
 
@@ -52,20 +54,28 @@ static void test_hosts(void **state) {
     struct summary sum = complete();
     sum.planned = sum.addresses = 256;
     sum.states[STATE_DOWN] = 256;
-    assert_string_equal(words(&sum, SHOW_OPEN, false), "noctule: 256 addresses in 1.23 s: 0 up, 256 down\n");
+    assert_string_equal(words(&sum, &hosts), "noctule: 256 addresses in 1.23 s: 0 up, 256 down\n");
     sum.states[STATE_UP] = 6;
     sum.states[STATE_DOWN] = 250;
-    assert_string_equal(words(&sum, SHOW_OPEN, false), "noctule: 256 addresses in 1.23 s: 6 up, 250 down\n");
+    assert_string_equal(words(&sum, &hosts), "noctule: 256 addresses in 1.23 s: 6 up, 250 down\n");
+    sum.hosts_up = 6; /* they are the findings, and told once */
+    assert_null(strstr(words(&sum, &hosts), "hosts: "));
 }
 
 static void test_discovery(void **state) {
     (void)state;
     struct summary sum = complete();
-    sum.states[STATE_OPEN] = 1000;
+    sum.states[STATE_OPEN] = 100;
+    sum.states[STATE_DOWN] = 900; /* on the own link, by ARP */
+    sum.hosts_down = 9;
+    assert_string_equal(words(&sum, &usual),
+                        "noctule: 1,000 endpoints on 1 address in 1.23 s: 100 open, 900 of hosts that are down\n"
+                        "noctule: hosts: 9 down, whose ports were not probed\n");
+    sum.hosts_down = 0;
     sum.hosts_up = 2;
-    assert_non_null(strstr(words(&sum, SHOW_OPEN, false), "\nnoctule: hosts: 2 up\n"));
+    assert_non_null(strstr(words(&sum, &usual), "\nnoctule: hosts: 2 up\n"));
     sum.hosts_down = 1234;
-    assert_non_null(strstr(words(&sum, SHOW_OPEN, false),
+    assert_non_null(strstr(words(&sum, &usual),
                            "\nnoctule: hosts: 2 up, 1,234 down, whose ports were not probed\n"));
 }
 
@@ -75,20 +85,21 @@ static void test_undecided(void **state) {
     sum.states[STATE_OPEN] = 10;
     sum.undecided = 990;
     sum.hosts_limited = 1;
-    assert_string_equal(words(&sum, SHOW_OPEN, false),
+    assert_string_equal(words(&sum, &usual),
                         "noctule: 1,000 endpoints on 1 address in 1.23 s: 10 open, 990 undecided\n"
                         "noctule: 990 undecided: 1 host limits the answers a second; --host-timeout TIME gives them "
                         "longer, 0 as long as it takes\n");
     sum.hosts_limited = 2;
-    assert_non_null(strstr(words(&sum, SHOW_OPEN, false), ": 2 hosts limit the answers"));
+    assert_non_null(strstr(words(&sum, &usual), ": 2 hosts limit the answers"));
 }
 
 static void test_hidden(void **state) {
     (void)state;
     struct summary sum = complete();
     sum.states[STATE_OPEN_FILTERED] = 1000;
-    assert_non_null(strstr(words(&sum, SHOW_OPEN, false), "1,000 did not answer, as open ports may do"));
-    assert_null(strstr(words(&sum, SHOW_OPEN | 1u << STATE_OPEN_FILTERED, false), "did not answer"));
+    assert_non_null(strstr(words(&sum, &usual), "1,000 did not answer, as open ports may do"));
+    struct closing all = {.ports = true, .show = UINT16_MAX};
+    assert_null(strstr(words(&sum, &all), "did not answer"));
 }
 
 static void test_verbose(void **state) {
@@ -97,8 +108,9 @@ static void test_verbose(void **state) {
     sum.ping_sent = 4;
     sum.own_ports = 5;
     sum.ring_dropped = 6;
-    assert_null(strstr(words(&sum, SHOW_OPEN, false), "packets to find hosts"));
-    const char *text = words(&sum, SHOW_OPEN, true);
+    assert_null(strstr(words(&sum, &usual), "packets to find hosts"));
+    struct closing verbose = {.ports = true, .show = 1u << STATE_OPEN, .verbose = true};
+    const char *text = words(&sum, &verbose);
     assert_non_null(strstr(text, "4 packets to find hosts, 5 ports of noctule itself, which are closed\n"));
     assert_non_null(strstr(text, "lost on this machine: 6 replies by the full receive ring\n"));
 }
