@@ -23,6 +23,7 @@ const char *ignored_name(enum ignored i) {
         [IGNORED_BAD_COOKIE] = "bad_cookie",
         [IGNORED_UNSUPPORTED_ICMP] = "unsupported_icmp",
         [IGNORED_OUT_OF_PLAN] = "out_of_plan",
+        [IGNORED_OTHER_VLAN] = "other_vlan",
         [IGNORED_UNSENT] = "unsent",
     };
     return names[i];

@@ -24,6 +24,7 @@ enum ignored {
     IGNORED_BAD_COOKIE,
     IGNORED_UNSUPPORTED_ICMP, /* a type or code that means nothing here */
     IGNORED_OUT_OF_PLAN,  /* a valid answer about an endpoint the plan does not hold */
+    IGNORED_OTHER_VLAN,   /* tagged for a VLAN, whose own interface it belongs to */
     IGNORED_UNSENT,       /* a valid answer to a position that was not sent */
     IGNORED_COUNT
 };

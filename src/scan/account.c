@@ -72,6 +72,7 @@ void summary_wires(struct summary *sum, const struct scan *s) {
             sum->ring_dropped += st.ring_dropped;
             if (st.last_send_error != 0)
                 sum->last_send_error = st.last_send_error;
+            sum->ignored[IGNORED_OTHER_VLAN] += st.other_vlan;
             if (k == 1) { /* both handles read the same interface's counters */
                 sum->interface_dropped += st.interface_dropped;
                 sum->interface_tx_dropped += st.interface_tx_dropped;

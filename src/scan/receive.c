@@ -292,7 +292,7 @@ static void frame_read(struct receiver *x, unsigned wire, const struct frame *f)
     uint64_t index, position;
     enum ignored why = reply_parse(w->link, f->data, f->len, f->wire_len, f->flags, &r);
     if (why == IGNORED_NOT) {
-        reply_set_zone(&r, (unsigned)w->ifindex);
+        reply_set_zone(&r, w->loopback ? route_local_zone(&p->scan->routes, r.source) : (unsigned)w->ifindex);
         if (is_for_borrowed(w, &r)) {
             outbox_put(x, wire, &r, ANSWER_NEIGHBOUR);
             return;

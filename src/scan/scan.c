@@ -33,6 +33,7 @@ static int wires_open(struct scan *s, struct error *e) {
             .receive = true,
             .filter = {.port_lo = s->claim.first, .port_hi = (uint16_t)(s->claim.first + s->claim.n - 1),
                        .protocols = &s->protocols},
+            .answers_for = w->borrowed[1],
             .ring_bytes = RING_BYTES / s->n_wires,
         };
         int err = s->config.wire_ops->open(&config, &w->receive, e);
