@@ -459,8 +459,9 @@ def on_terminal(place, *words):
     return written.decode()
 
 
-def test_progress_line(place):
-    words = "127.0.0.1", "-p1-3000", "--rate", "2000"
+@pytest.mark.parametrize("technique", ["-sS", "-sT"])
+def test_progress_line(place, technique):
+    words = "127.0.0.1", "-p1-3000", "--rate", "2000", technique
     lines = on_terminal(place, *words).split("\r")
     shown = [line for line in lines if "in flight" in line]
     assert len(shown) >= 2
@@ -473,6 +474,20 @@ def test_progress_line(place):
     assert unsent == sorted(unsent, reverse=True) and unsent[0] < 3000
     assert lines[-2].count("3,000 endpoints on 1 address") == 1  # the closing words
     assert on_terminal(place, *words, "-q") == ""
+
+
+def test_closing_words_of_hosts(place):
+    """What a person reads at the end: hosts where hosts were asked for, ports where ports were, and what was left out."""
+    def said(*words):
+        return place.run(netlab.NOCTULE, *words, "--retries", "0").stderr.splitlines()
+
+    assert re.fullmatch(r"noctule: 2 addresses in \d+\.\d\d s: 2 up", said("ping", "127.0.0.1", "127.0.0.2")[0])
+    dead = said("198.18.0.8/31", "127.0.0.1", "-p1-5")
+    assert re.fullmatch(r"noctule: 15 endpoints on 3 addresses in \d+\.\d\d s: 0 open, 5 closed, 10 of hosts that are down",
+                        dead[0])
+    assert dead[1] == "noctule: hosts: 2 down, whose ports were not probed"
+    silent = said("-sF", "--show", "open", "198.18.0.1", "-p1-5")
+    assert "5 closed" in silent[0] and len(silent) == 1
 
 
 def test_no_progress_line_in_a_pipe(place):
