@@ -15,6 +15,10 @@ packages_of() {
         echo clang libcmocka-dev libbpf-dev libjansson-dev linux-libc-dev bpftool
         echo iproute2 ethtool nftables procps util-linux nginx-light openssh-server redis-server tshark nmap
         echo dnsmasq-base chrony snmpd tftpd-hpa
+        # What else answers UDP payloads (tests/lab/payloads/servers.py).
+        echo avahi-daemon coturn freeradius kamailio krb5-kdc libcoap3-bin memcached miniupnpd miredo-server
+        echo mumble-server ngtcp2-server openipmi openssl openvpn osmo-ggsn rpcbind strongswan-charon
+        echo transmission-daemon xdm xinetd xl2tpd
         echo groff-base python3 python3-pytest python3-pytest-timeout python3-scapy python3-numpy
         ;;
     bench) echo masscan zmap nmap ;;
@@ -29,6 +33,8 @@ commands_of() {
     test)
         echo clang bpftool ip ethtool nft nginx sshd redis-server tshark pytest-3
         echo nmap dnsmasq chronyd snmpd in.tftpd
+        echo avahi-daemon turnserver freeradius kamailio krb5kdc coap-server-notls memcached miniupnpd miredo-server
+        echo murmurd gtlsserver ipmi_sim openssl openvpn osmo-ggsn rpcbind transmission-daemon xdm xinetd xl2tpd
         ;;
     esac
 }
