@@ -2,8 +2,8 @@
 
 import netlab
 import pytest
-from real import discovery
-from real.discovery import BEHIND, LISTENING, NEIGHBOURS, NO_NEIGHBOUR, NOBODY, PORT, address
+from real import discovery, matrix
+from real.discovery import BEHIND, LISTENING, NEIGHBOURS, NO_NEIGHBOUR, NOBODY, PORT, REFUSED, REFUSING, RESETS, address
 from real.host import counted
 
 BOTH = pytest.mark.parametrize("family", [4, 6])
@@ -20,9 +20,9 @@ def network():
 def scan(network, tmp_path):
     """Runs the scanner with these words; the findings, and the summary."""
     def run(*words, before=()):
-        tmp_path.chmod(0o777)
         results = tmp_path / "found.jsonl"
-        network.near.run(*before, netlab.NOCTULE, *words, "--show", "all", "-o", results, timeout=100)
+        done = network.near.run(*before, netlab.NOCTULE, *words, "--show", "all", "-o", "jsonl:-", timeout=100)
+        results.write_text(done.stdout, encoding="utf-8") # by us: the scanner may be nobody
         return netlab.records(results)[0], netlab.summary(results)
     return run
 
@@ -48,6 +48,25 @@ def test_one_answer_of_four_will_do(scan, family, words):
     assert said.pop(address(family, NOBODY))[0] == "down", "a router's word about a host is not the host's"
     assert not said
     assert summary["hosts_up"] + summary["hosts_down"] == len(behind(family)) + 2
+
+
+def refusals(family):
+    """{address: (state, reason)}: who refuses in person is up; of whom only a router speaks, nobody knows."""
+    why = {name: matrix.WHY[family][error] for name, error in matrix.ERRORS[family].items()
+           if error in matrix.WHY[family]}
+    return {**{address(family, last): ("up", why[name]) for name, last in REFUSING[family].items()},
+            **{address(family, last): ("down", "no-response") for last in REFUSED[family].values()},
+            address(family, RESETS): ("up", "reset")}
+
+
+@BOTH
+def test_each_way_to_refuse(scan, family):
+    """The matrix of -sn: every ICMP error, from the host itself and from a router on the way, and resets."""
+    want = refusals(family)
+    findings, _ = scan("-sn", *want)
+    for finding in findings:
+        print(f"IPv{family} {finding['ip']:18} {finding['state']:5} {finding['reason']}")
+    assert {f["ip"]: (f["state"], f["reason"]) for f in findings} == want
 
 
 @BOTH
@@ -88,8 +107,9 @@ def test_without_privilege(scan, family):
 @pytest.mark.plainonly
 @BOTH
 def test_nmap_agrees(network, scan, family):
-    """Who is up and who is down."""
-    targets = [address(family, n) for n in (*behind(family), LISTENING, NOBODY)]
+    """Who is up and who is down; but for hosts that refuse in person, of which docs/nmap.md speaks."""
+    refused = [address(family, n) for n in (*REFUSED[family].values(), RESETS)]
+    targets = [*(address(family, n) for n in (*behind(family), LISTENING, NOBODY)), *refused]
     six = ["-6"] if family == 6 else []
     listing = network.near.run("nmap", *six, "-sn", "-n", "-v", "--max-retries", "2", "-oG", "-", *targets).stdout
     theirs = {line.split()[1]: line.split()[-1].lower() for line in listing.splitlines() if "Status:" in line}

@@ -1,8 +1,9 @@
 """The network of the matrix: one host on the scanner's link, one behind a router, both families; and the packet filters
 that make each condition happen, at the host itself or on the router.
 
-    near 198.18.1.1  2001:2:0:1::1 ── ::10  198.18.1.10 target
-         198.18.2.1  2001:2:0:2::1 ── ::fe  198.18.2.254 router 198.18.3.254  2001:2:0:3::fe ── ::10  198.18.3.10 distant
+    near 198.18.1.1  2001:2:0:1::1 ── ::10  198.18.1.10  target
+         198.18.2.1  2001:2:0:2::1 ── ::fe  198.18.2.254 router
+                                     router 198.18.3.254  2001:2:0:3::fe ── ::10  198.18.3.10 distant
 """
 
 import ipaddress
@@ -53,8 +54,8 @@ def answerer(namespace, settings):
 
 
 def rejects(family):
-    """The packet filter's rules for all conditions that keep a probe from its port. Errors that the kernel does not send
-    for a rule are left to the answerer, and the packets dropped."""
+    """The packet filter's rules for all conditions that keep a probe from its port. Errors that the kernel does not
+    send for a rule are left to the answerer, and the packets dropped."""
     ports, protocols = matrix.PORTS[family], matrix.PROTOCOLS[family]
     word = "icmp" if family == 4 else "icmpv6"
     lines = [f"tcp dport {ports['drop']} drop", f"udp dport {ports['drop']} drop", f"sctp dport {ports['drop']} drop",
