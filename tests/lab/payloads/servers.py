@@ -164,5 +164,6 @@ SERVERS = {
                                    "-i", HOST]),
     "memcached": Server(["memcached", "-u", "root", "-l", HOST, "-p", "0", "-U", "11211"]),
     "mumble-server": Server(["murmurd", "-fg", "-ini", "$DIR/ini"],
-                            {"ini": f"database=$DIR/db\nhost={HOST}\nbonjour=false\nlogfile=\npidfile=$DIR/pid\nuname=root\n"}),
+                            {"ini": f"database=$DIR/db\nhost={HOST}\nbonjour=false\nlogfile=\npidfile=$DIR/pid\n"
+                                    "uname=root\n"}),
 }
