@@ -142,7 +142,7 @@ def scan_vlan(near, name, lan, found, tmp_path):
 
 
 def test_vlan(lab, found, tmp_path):
-    """A VLAN interface whose tags a program puts on, as this kernel may have no 802.1Q. A scanner sees no difference."""
+    """A VLAN interface whose tags a program puts on, as a kernel may lack 802.1Q: a scanner sees no difference."""
     near, lan = trunk(lab, tmp_path)
     started(near, "real.tunnel", "vlan", "trunk0.5", "trunk0", 5)
     scan_vlan(near, "trunk0.5", lan, found, tmp_path)
