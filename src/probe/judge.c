@@ -320,7 +320,8 @@ enum ignored reply_judge(const struct probe_config *c, const struct reply *r, st
     case REPLY_NEIGHBOUR:
         return judge_neighbour(r, out);
     case REPLY_OTHER:
-        if (c->first_port[TECHNIQUE_PROTOCOL] == 0)
+        /* From ourselves to ourselves it is our own probe that came round. */
+        if (c->first_port[TECHNIQUE_PROTOCOL] == 0 || r->source == r->dest)
             return IGNORED_NOT_OURS;
         return conclude(&(struct origin){{r->proto, TECHNIQUE_PROTOCOL}, -1}, r->source, OUTCOME_PROTOCOL, REASON_NONE,
                         out);

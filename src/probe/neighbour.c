@@ -33,10 +33,12 @@ static void multicast_mac(addr_t group, uint8_t mac[static MAC_LEN]) {
     store_be32(mac + 2, (uint32_t)group);
 }
 
-/* Writes a solicitation or advertisement with one option that names our own link address. */
+/* Writes a solicitation or advertisement with one option that names our own link address; but a solicitation from no
+ * address at all carries none, or it would be dropped (RFC 4861 4.3, 7.1.1). */
 static size_t write_nd(const struct draft *d, uint8_t type, uint32_t flags, addr_t target, uint8_t option,
                        uint8_t *frame) {
     uint8_t *nd = frame + draft_offset(d);
+    size_t len = d->source == 0 ? ND_LEN : ND_MESSAGE_LEN;
     memset(nd, 0, ND_MESSAGE_LEN);
     nd[ICMP_TYPE] = type;
     store_be32(nd + ND_FLAGS, flags);
@@ -44,9 +46,9 @@ static size_t write_nd(const struct draft *d, uint8_t type, uint32_t flags, addr
     nd[ND_LEN] = option;
     nd[ND_LEN + 1] = ND_LINK_OPTION_LEN / ND_OPTION_UNIT;
     memcpy(nd + ND_LEN + 2, d->source_mac, MAC_LEN);
-    uint64_t sum = draft_pseudo(d, PROTO_ICMPV6, ND_MESSAGE_LEN);
-    store_be16(nd + ICMP_CHECKSUM, checksum_finish(checksum_add(sum, nd, ND_MESSAGE_LEN)));
-    return draft_finish(d, PROTO_ICMPV6, ND_MESSAGE_LEN, frame);
+    uint64_t sum = draft_pseudo(d, PROTO_ICMPV6, len);
+    store_be16(nd + ICMP_CHECKSUM, checksum_finish(checksum_add(sum, nd, len)));
+    return draft_finish(d, PROTO_ICMPV6, len, frame);
 }
 
 size_t build_neighbour(const struct probe_path *path, addr_t target, uint8_t *frame) {
