@@ -41,9 +41,13 @@ ip link add near0 type veth peer name far0 netns "$far"
 ip addr add 198.18.0.1/24 dev near0
 ip link set near0 up
 on_far ip link set lo up
-for host in 10 11 12; do
+for host in 10 11 12 13; do
     on_far ip addr add "198.18.0.$host/24" dev far0
 done
+# Without IPv6 on this machine the lab is one of IPv4.
+ip -6 addr add 2001:2::1/64 dev near0 nodad 2>/dev/null || true
+addresses13=(198.18.0.13)
+! on_far ip -6 addr add 2001:2::13/64 dev far0 nodad 2>/dev/null || addresses13+=(2001:2::13)
 on_far ip link set far0 up
 
 serve() { on_far "$@" >>/run/lab/servers.log 2>&1 & }
@@ -84,6 +88,10 @@ fi
 
 # 198.18.0.12 hides behind a firewall that only lets the web through.
 serve python3 -m http.server --bind 198.18.0.12 --directory /run/lab/www 443
+
+# 198.18.0.13, also 2001:2::13, is there to learn from: small servers on ports 7, 9 and 13, and a firewall that drops what
+# comes for port 11 and refuses port 12.
+serve python3 "$root/scripts/lab-services.py" "${addresses13[@]}"
 if has nft; then
     on_far nft -f - <<'RULES'
 table inet lab {
@@ -92,12 +100,17 @@ table inet lab {
         ip daddr 198.18.0.12 tcp dport 443 accept
         ip daddr 198.18.0.12 tcp dport 1-1023 drop
         ip daddr 198.18.0.12 tcp dport 1024-65535 reject with icmp type admin-prohibited
+        meta l4proto { tcp, udp } th dport 11 drop
+        meta l4proto { tcp, udp } th dport 12 reject with icmpx type admin-prohibited
     }
 }
 RULES
 fi
 
-ready() { [ "$(on_far ss -Hltn | grep -cE ':(80|8080|31337|443) ')" -eq 4 ]; }
+ready() {
+    [ "$(on_far ss -Hltn | grep -cE ':(80|8080|31337|443) ')" -eq 4 ] &&
+        [ "$(on_far ss -Hlun | grep -cE ':[79] ')" -eq $((2 * ${#addresses13[@]})) ]
+}
 for ((i = 0; i < 100; i++)); do
     ! ready || break
     sleep 0.1
@@ -122,6 +135,7 @@ This is the practice network 198.18.0.0/24. It has no way out, so scan as you li
     noctule 198.18.0.12 -p80,443,9000 --show all --reason
                                                what a firewall looks like from outside
     noctule 198.18.0.0/24 -p80 --dry-run       the probes, sent nowhere
+    Scanner -csfu --explain                    asks, and explains what it sees: try 198.18.0.13, ports 5 to 14
 
 Leave with 'exit' or Ctrl-D, and it is gone.
 TEXT

@@ -134,7 +134,7 @@ static const char *const texts[TEXT_COUNT][LANGUAGE_COUNT] = {
     [TEXT_WHY] = {"  Why: {0} For a probe of {1} that means: {2}.\n", "  原因：{0}对于 {1} 的探测，这意味着：{2}。\n"},
     [TEXT_WHY_ICMP] =
         {"  Why: {0} ({3}, sent by {4}.) For a probe of {1} that means: {2}.\n",
-         "  原因：{0}（{3}，由 {4} 发出。）对于 {1} 的探测，这意味着：{2}。\n"},
+         "  原因：{0}（{3}，由{4}发出。）对于 {1} 的探测，这意味着：{2}。\n"},
     [TEXT_THE_HOST] = {"the host", "该主机"},
     [TEXT_OWN_PORT] =
         {"  Why: this scan itself has taken that port of this machine for its probes, so nobody else listens there: "
