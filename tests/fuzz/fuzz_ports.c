@@ -17,8 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                  port_set_count(&spec->ip);
     FUZZ_CHECK(r == 0 || r == -EINVAL);
     FUZZ_CHECK(r == 0 ? n > 0 && e.text[0] == '\0' : e.text[0] != '\0');
-    for (unsigned p = 256; p < PORT_SET_MAX; p++)
-        FUZZ_CHECK(!port_set_has(&spec->ip, p));
+    for (size_t i = 256 / 64; i < PORT_SET_MAX / 64; i++)
+        FUZZ_CHECK(spec->ip.bits[i] == 0); /* protocols are at most 255 */
     for (const char *c = e.text; *c; c++)
         FUZZ_CHECK((unsigned char)*c >= 0x20 && *c != 0x7f);
     free(text);
