@@ -30,8 +30,9 @@ static const char *const statuses[][2] = {
 void help_usage(FILE *f) {
     fputs("usage: noctule [options] TARGET...\n"
           "       noctule 192.0.2.0/24 -p 22,80,443\n"
+          "       noctule ping 192.0.2.0/24\n"
           "Targets: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 10.0.0-3.1,7, host.example\n"
-          "noctule --help lists the options.\n", f);
+          "noctule --help lists the options; noctule guided asks for what it needs to know.\n", f);
 }
 
 /* "-p, --ports PORTS" */
