@@ -100,6 +100,10 @@ table inet lab {
         ip daddr 198.18.0.12 tcp dport 443 accept
         ip daddr 198.18.0.12 tcp dport 1-1023 drop
         ip daddr 198.18.0.12 tcp dport 1024-65535 reject with icmp type admin-prohibited
+        ip daddr 198.18.0.13 goto learning
+        ip6 daddr 2001:2::13 goto learning
+    }
+    chain learning {
         meta l4proto { tcp, udp } th dport 11 drop
         meta l4proto { tcp, udp } th dport 12 reject with icmpx type admin-prohibited
     }
