@@ -1,5 +1,6 @@
 """Plays one case: two namespaces, the odd world in the far one, a scan from the near one."""
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -8,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import netlab
-from odd.case import DISTANT, ROUTER, SCANNER
-from odd.packet import RST, SYN
+from odd.case import V4, V6
+from odd.packet import ECHO, RST, SYN
 
 LAB = Path(__file__).resolve().parents[1]  # where the package odd lies
 SCAN_SECONDS = 90  # no scan here may take longer, however slow the machine
@@ -24,8 +25,8 @@ class Outcome:
     log: dict        # see responder.py
 
     def last(self):
-        """(address, port) -> its last record."""
-        return {(f["ip"], f["port"]): f for f in self.findings}
+        """(address, port) -> its last record; hosts have port 0."""
+        return {(f["ip"], f.get("port", 0)): f for f in self.findings}
 
     def segments(self, flags):
         """(address, port) -> the frames with exactly these flags that it was sent, oldest first."""
@@ -35,8 +36,17 @@ class Outcome:
                 found[frame["dst"], frame["dport"]].append(frame)
         return found
 
-    def probes(self):
-        return self.segments(SYN)
+    def probes(self, technique="syn"):
+        """(address, port) -> the probes of a technique that it was sent; of pings the echo requests."""
+        if technique == "syn":
+            return self.segments(SYN)
+        found = defaultdict(list)
+        kind = {"udp": "udp", "sctp-init": "sctp", "sctp-cookie": "sctp", "protocol": "ip", "ping": "icmp"}[technique]
+        for frame in self.log["seen"]:
+            to_group = frame.get("dst", "").startswith("ff")  # the scanner's kernel joins its groups
+            if frame["kind"] == kind and not to_group and (technique != "ping" or frame["type"] in ECHO.values()):
+                found[frame["dst"], frame["dport"]].append(frame)
+        return found
 
     def resets(self):
         """Those that left from a source port of the scanner's; others are its kernel's own business."""
@@ -47,16 +57,19 @@ class Outcome:
 
 def command_of(case, results):
     ports = sorted(case.expect)
-    return [netlab.NOCTULE, case.target, *case.controls, "-p", f"{ports[0]}-{ports[-1]}", "--show", "all",
-            "-o", str(results), *case.options]
+    asked = [] if case.way.name == "ping" else ["-p", f"{case.way.letter}{ports[0]}-{ports[-1]}"]
+    return [netlab.NOCTULE, case.target, *case.honest, case.way.option, *asked, "--show", "all", "-o", str(results),
+            *case.options]
 
 
 def join(lab):
     """The scanner's namespace, and the odd world's with the veth end that the responder takes."""
     near, far = lab.namespace("near"), lab.namespace("far")
     lab.veth(near, "veth0", far, "veth1")
-    near.ip("address", "add", f"{SCANNER}/24", "dev", "veth0")
-    near.ip("route", "add", f"{DISTANT}/32", "via", ROUTER)
+    for who, length, *flags in ((V4, 24), (V6, 64, "nodad")):
+        near.ip("address", "add", f"{who.scanner}/{length}", "dev", "veth0", *flags)
+        distant = ipaddress.ip_interface(f"{who.far.target}/{length}").network
+        near.ip("route", "add", distant, "via", who.router)
     return near, far
 
 

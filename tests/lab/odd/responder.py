@@ -3,7 +3,8 @@
     python3 -m odd.responder packet:IFACE|tun:IFACE CASE LOG      (in tests/lab, inside the far namespace)
 
 It prints "ready" when it listens, and on SIGTERM writes LOG: one JSON object
-  seen     frames from the prober, oldest first: {t, kind, src, dst, sport, dport, flags, seq, ack} or {t, kind, target}
+  seen     frames from the prober, oldest first: {t, kind, src, dst, sport, dport}, of TCP also {flags, seq, ack}, of
+           ICMP {type}; or {t, kind, target}
   delayed  answers that waited: {t, ip, port, counter}
   lies     counter -> [how often it must rise at least, at most]
   sent     all frames sent
@@ -23,7 +24,7 @@ import time
 from collections import defaultdict
 
 from odd.cases import CASES
-from odd.packet import Arp, read_frame, read_packet
+from odd.packet import Arp, Association, Datagram, Question, Segment, Solicitation, read_frame, read_packet
 
 DELAYED_MAX = 100_000  # answers waiting for their time
 SEEN_MAX = 400_000     # frames logged
@@ -97,10 +98,10 @@ class World:
             return
         if len(self.seen) < SEEN_MAX:
             self.seen.append(log_entry(frame, now))
-        if isinstance(frame, Arp):
-            key, answers = frame.target, self.case.arp_answers
+        if isinstance(frame, (Arp, Solicitation)):
+            key, answers = frame.target, self.case.neighbour_answers
         else:
-            key, answers = (frame.dst, frame.dport, frame.flags), self.case.answers
+            key, answers = (frame.dst, frame.proto, frame.dport, getattr(frame, "flags", None)), self.case.answers
         for answer in answers(frame, self.past[key]):
             if answer.after == 0:
                 self.send(answer, frame)
@@ -123,10 +124,16 @@ class World:
 
 
 def log_entry(frame, now):
-    if isinstance(frame, Arp):
-        return {"t": now, "kind": "arp", "target": frame.target}
-    return {"t": now, "kind": "tcp", "src": frame.src, "dst": frame.dst, "sport": frame.sport, "dport": frame.dport,
-            "flags": frame.flags, "seq": frame.seq, "ack": frame.ack}
+    if isinstance(frame, (Arp, Solicitation)):
+        return {"t": now, "kind": "arp" if isinstance(frame, Arp) else "nd", "target": frame.target}
+    kinds = {Segment: "tcp", Datagram: "udp", Association: "sctp", Question: "icmp"}
+    entry = {"t": now, "kind": kinds.get(type(frame), "ip"), "src": frame.src, "dst": frame.dst, "sport": frame.sport,
+             "dport": frame.dport}
+    if isinstance(frame, Segment):
+        entry |= {"flags": frame.flags, "seq": frame.seq, "ack": frame.ack}
+    if isinstance(frame, Question):
+        entry |= {"type": frame.kind}
+    return entry
 
 
 def main(where, name, log):
