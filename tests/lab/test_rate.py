@@ -9,7 +9,7 @@ from world.internet import ARRIVALS_PER_SECOND, World
 
 pytestmark = pytest.mark.plainonly  # a sanitized build is slower than the rates asked for
 
-SYN_BITS = 84 * 8  # of layer 1, as the world counts them
+SYN_BITS, SYN6_BITS = 84 * 8, 102 * 8  # of layer 1, as the world counts them
 CREDIT_MS = 5  # what a scanner that was held up may catch up with
 STALL_MS = 3  # without a frame: it was held up
 ATTEMPTS = 4  # at being left alone by the other users of a shared machine
@@ -22,6 +22,8 @@ SLOW = {
     "1000 pps": (("--rate", "1000"), 1000, "198.19.0.0/24", "1-24"),
     "6720 bit/s": (("-B", "6720"), 6720 / SYN_BITS, "198.19.0.0/30", "1-20"),
     "1344 kbit/s": (("-B", "1344K"), 1344000 / SYN_BITS, "198.19.0.0/24", "1-48"),
+    "1000 pps, IPv6": (("--rate", "1000"), 1000, "2001:2::/120", "1-24"),
+    "816 kbit/s, IPv6": (("-B", "816K"), 816000 / SYN6_BITS, "2001:2::/120", "1-24"),
 }
 FAST = {
     "100000 pps": (("--rate", "100000"), 100000, "198.19.0.0/18", "1-25"),
@@ -30,7 +32,7 @@ FAST = {
 
 
 def start(lab, arguments, target, ports):
-    world = World(lab, ports=65535, net="198.19.0.0/18")
+    world = World(lab, ports=65535, net="198.19.0.0/18", net6="2001:2::/120")
     process = world.scanner.start(netlab.NOCTULE, target, "-p", ports, "--retries", 0, *arguments,
                                   "-o", world.findings)
     return world, process
@@ -41,7 +43,7 @@ def finish(world, process):
     assert process.returncode == 0, errors
     stats, summary = world.settled(), netlab.summary(world.findings)
     assert stats["syn"] == summary["sent"] == summary["planned"]
-    assert stats["layer1_bytes"] * 8 == stats["syn"] * SYN_BITS
+    assert stats["layer1_bytes"] * 8 == stats["syn"] * (SYN6_BITS if stats["solicitations"] else SYN_BITS)
     return world.arrivals(), summary
 
 

@@ -20,6 +20,7 @@ def scattered(n, seed=6):
     return [str(ipaddress.ip_address(address)) for address in dice.sample(sorted(found), n)]
 
 
+@pytest.mark.plainonly
 def test_a_list_of_scattered_addresses(lab):
     world = World(lab, net="none", list6=scattered(SCATTERED), ports=SCATTERED_PORTS, open=10000, closed=700000, key=61)
     verdict, stats, summary = scan(world, "--rate", 50000, retries=1)
