@@ -291,7 +291,7 @@ static void say_stopped(const struct run *r) {
 static bool all_closed(const struct run *r) {
     unsigned closed = 0;
     for (unsigned i = 0; i < ports_asked(r->g); i++)
-        closed += r->ports[i].state == STATE_CLOSED && r->ports[i].reason == REASON_RESET;
+        closed += r->ports[i].state == STATE_CLOSED;
     return closed == ports_asked(r->g);
 }
 
