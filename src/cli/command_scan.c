@@ -144,8 +144,9 @@ static const struct technique *technique_asked(const struct settings *s) {
     return &techniques[id];
 }
 
-static bool lacks_privilege(int code) {
-    return code == -EPERM || code == -EACCES;
+/* -EACCES may also be about the capture file, or a source port below 1024: then the line says so. */
+static bool lacks_privilege(const struct settings *s, int code) {
+    return code == -EPERM || (code == -EACCES && !s->pcap && !s->source_port);
 }
 
 /* From here on the kernel connects: the plan's slots and the pings follow. */
@@ -183,7 +184,7 @@ struct prepared {
 static int prepare_scan(struct run *r, struct prepared *p, struct error *e) {
     if (!r->connects) {
         int code = scan_create(&r->config, &p->raw, e);
-        code = lacks_privilege(code) ? may_connect(r, code, e) : code;
+        code = lacks_privilege(&r->settings, code) ? may_connect(r, code, e) : code;
         if (code < 0 || !r->connects)
             return code;
     }

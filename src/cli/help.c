@@ -67,7 +67,9 @@ static void print_clashes(FILE *f) {
 void help_print(FILE *f) {
     fputs("noctule [scan] [options] TARGET...\n"
           "noctule ping [options] TARGET...\n"
-          "Finds the open ports of many hosts, quickly, and misses none; with ping, the hosts that are up.\n"
+          "noctule guided [options]\n"
+          "Finds the open ports of many hosts, quickly, and misses none; with ping, the hosts that are up;\n"
+          "guided asks for what it needs to know, and explains.\n"
           "Targets: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 10.0.0-3.1,7, 2001:db8::/120, host.example,\n"
           "    192.0.2.7:80, [2001:db8::7]:80, fe80::1%eth0\n"
           "Command lines of nmap, masscan, ZMap, naabu and RustScan are taken as they are, or refused in a line that\n"

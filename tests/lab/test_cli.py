@@ -432,6 +432,13 @@ def test_without_privilege_what_was_asked_for_is_refused(place, tmp_path, words)
     assert packets(place) == before
 
 
+def test_a_capture_file_that_may_not_be_written_is_no_missing_privilege(place):
+    done = place.run("setpriv", "--bounding-set", "-dac_override", netlab.NOCTULE, "127.0.0.1", "-p1", "--pcap",
+                     "/proc/self/environ", check=False)
+    assert done.returncode == 2
+    assert done.stderr == 'noctule: cannot write capture file "/proc/self/environ": Permission denied\n'
+
+
 def test_a_scan_that_cannot_start_leaves_earlier_results_alone(place, tmp_path):
     earlier = tmp_path / "earlier.jsonl"
     earlier.write_text("kept\n")
