@@ -14,7 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import netlab
 import pytest
-from scapy.all import ARP, ICMP, IP, TCP, Ether, IPOption_NOP, Padding, raw, rdpcap, wrpcap
+from scapy.all import (ARP, ICMP, IP, SCTP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
+                       ICMPv6NDOptDstLLAddr, ICMPv6TimeExceeded, IPOption_NOP, IPv6, IPv6ExtHdrDestOpt,
+                       IPv6ExtHdrFragment, NoPayload, Padding, PadN, Raw, SCTPChunkInitAck, raw, rdpcap, wrpcap)
 
 pytestmark = pytest.mark.plainonly  # no scanner is involved
 
@@ -399,36 +401,69 @@ def read_lines(path):
     return done.stdout.splitlines()
 
 
+ICMPV6 = (ICMPv6EchoRequest, ICMPv6ND_NS, ICMPv6ND_NA)
+
+
+def rebuilt(frame):
+    """The same frame with everything that scapy can compute left to scapy."""
+    again = Ether(raw(frame))
+    if UDP in again:  # its payload is compared as it is
+        payload = raw(again[UDP].payload)
+        again[UDP].remove_payload()
+        again = again / Raw(payload) if payload else again
+    layer = again
+    while not isinstance(layer, NoPayload):
+        for name in ("chksum", "cksum", "len", "plen"):
+            if name in layer.fields and type(layer) in (IP, IPv6, TCP, UDP, SCTP, ICMP, *ICMPV6):
+                delattr(layer, name)
+        layer = layer.payload
+    return raw(again)
+
+
 def test_scapy_builds_our_frames_the_same(tmp_path):
-    """Scapy reads each frame, forgets the checksums, and builds it anew: not a byte may differ."""
+    """Scapy reads each frame, forgets lengths and checksums, and builds it anew: not a byte may differ."""
     path = tmp_path / "probes.pcap"
-    write_probes(path, 1500)
+    write_probes(path, 3000)
     seen = Counter()
     for frame in rdpcap(str(path)):
-        kind = "arp" if ARP in frame else str(frame[TCP].flags)
-        seen[kind] += 1
-        if kind == "arp":
+        if ARP in frame:
+            seen["arp"] += 1
             arp = frame[ARP]
-            assert (arp.op, arp.hwdst, len(frame)) == (1, "00:00:00:00:00:00", 60)
-            assert raw(Ether(dst="ff:ff:ff:ff:ff:ff", src=arp.hwsrc) / ARP(hwsrc=arp.hwsrc, psrc=arp.psrc,
-                                                                          pdst=arp.pdst)).ljust(60, b"\0") == raw(frame)
+            assert len(frame) == 60 and (arp.op == 2 or (arp.hwdst, frame.dst) == ("00:00:00:00:00:00",
+                                                                                  "ff:ff:ff:ff:ff:ff"))
+            assert raw(Ether(dst=frame.dst, src=arp.hwsrc)
+                       / ARP(op=arp.op, hwsrc=arp.hwsrc, psrc=arp.psrc, hwdst=arp.hwdst,
+                             pdst=arp.pdst)).ljust(60, b"\0") == raw(frame)
             continue
-        ip, tcp = frame[IP], frame[TCP]
-        assert (str(ip.flags), ip.tos, ip.frag, ip.options) == ("DF", 0, 0, [])
-        assert tcp.options == ([] if kind == "R" else [("MSS", 1460)])
-        assert tcp.window == (0 if kind == "R" else 64240)
-        again = (Ether(dst=frame.dst, src=frame.src)
-                 / IP(src=ip.src, dst=ip.dst, ttl=ip.ttl, id=ip.id, flags="DF")
-                 / TCP(sport=tcp.sport, dport=tcp.dport, seq=tcp.seq, ack=tcp.ack, flags=tcp.flags, window=tcp.window,
-                       options=tcp.options))
-        assert raw(again) == raw(frame)
-    assert set(seen) == {"S", "R", "SA", "arp"} and min(seen.values()) > 50, seen
+        if IP in frame:
+            ip = frame[IP]
+            assert (str(ip.flags), ip.tos, ip.frag, ip.options) == ("DF", 0, 0, []) and ip.id != 0
+            proto = ip.proto
+        else:
+            assert frame[IPv6].tc == 0
+            proto = frame[IPv6].nh
+        if proto == 6:
+            tcp = frame[TCP]
+            assert tcp.options == ([("MSS", 1460 if IP in frame else 1440)] if tcp.flags.S else []), frame
+            assert tcp.window == 64240 or (tcp.window == 0 and tcp.flags == "R")
+        seen[("v4" if IP in frame else "v6", proto if proto in (1, 6, 17, 58, 132) else "other")] += 1
+        assert rebuilt(frame) == raw(frame), frame.show(dump=True)
+    for kind in ("arp", *((family, proto) for family in ("v4", "v6") for proto in (6, 17, 132, "other")), ("v4", 1),
+                 ("v6", 58)):
+        assert seen[kind] >= 10, seen
+
+
+def random_v4(r):
+    return ".".join(str(r.randrange(256)) for _ in range(4))
+
+
+def random_v6(r):
+    return str(ipaddress.IPv6Address(0x20010002 << 96 | r.getrandbits(64)))
 
 
 def random_frame(r):
     """A right frame as scapy builds it, and the line that our parser must print of it."""
-    address = lambda: ".".join(str(r.randrange(256)) for _ in range(4))
-    ours, theirs, router = address(), address(), address()
+    ours, theirs, router = random_v4(r), random_v4(r), random_v4(r)
     mac = "02:" + ":".join(f"{r.randrange(256):02x}" for _ in range(5))
     our_mac = "02:00:00:00:00:01"
     sport, dport, seq, ack = r.randrange(65536), r.randrange(65536), r.randrange(1 << 32), r.randrange(1 << 32)
@@ -438,13 +473,16 @@ def random_frame(r):
     kind = r.randrange(5)
     if kind == 0:
         target = ARP(op=2, hwsrc=mac, psrc=theirs, hwdst=our_mac, pdst=ours)
-        return ether / target / padding, ("arp", mac, our_mac, theirs, ours)
+        return ether / target / padding, ("neighbour", mac, our_mac, theirs, ours)
     if kind == 1:
         kind, code = r.choice([3, 11]), r.randrange(16)
         probe = raw(IP(src=ours, dst=theirs, options=options) / TCP(sport=sport, dport=dport, seq=seq, flags="S"))
         length = r.randrange(28 + len(options), len(probe) + 1)
         frame = ether / IP(src=router, dst=ours, ttl=ttl) / ICMP(type=kind, code=code) / probe[:length] / padding
         return frame, ("icmp", mac, our_mac, router, ours, ttl, kind, code, ours, theirs, 6, sport, dport, seq)
+    if kind == 2:
+        frame = ether / IP(src=theirs, dst=ours, ttl=ttl, options=options) / ICMP(type=0, id=sport, seq=dport)
+        return frame / (b"\x3c" * 16) / padding, ("answer", mac, our_mac, theirs, ours, ttl, 0, sport, dport)
     flags = r.randrange(256)
     frame = ether / IP(src=theirs, dst=ours, ttl=ttl, options=options, flags=r.choice(["", "DF"])) / TCP(
         sport=dport, dport=sport, seq=seq, ack=ack, flags=flags, window=window,
@@ -452,9 +490,47 @@ def random_frame(r):
     return frame / padding, ("tcp", mac, our_mac, theirs, ours, ttl, dport, sport, seq, ack, flags, window)
 
 
+def random_frame6(r):
+    """The same over IPv6, with and without extension headers."""
+    ours, theirs, router = random_v6(r), random_v6(r), random_v6(r)
+    mac = "02:" + ":".join(f"{r.randrange(256):02x}" for _ in range(5))
+    our_mac = "02:00:00:00:00:01"
+    sport, dport, seq, ttl = r.randrange(65536), r.randrange(65536), r.randrange(1 << 32), r.randrange(256)
+    padding = Padding(b"\xa5" * r.randrange(20))
+    macs, ends = (mac, our_mac), (theirs, ours, ttl)
+    ip = Ether(src=mac, dst=our_mac) / IPv6(src=theirs, dst=ours, hlim=ttl)
+    if r.randrange(2):
+        ip = ip / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * r.randrange(60))])
+    if not r.randrange(4):
+        ip = ip / IPv6ExtHdrFragment(offset=0, m=0, id=seq)
+    kind = r.randrange(6)
+    if kind == 0:
+        frame = ip / TCP(sport=sport, dport=dport, seq=seq, ack=5, flags="SA", window=7)
+        return frame / padding, ("tcp", *macs, *ends, sport, dport, seq, 5, 0x12, 7)
+    if kind == 1:
+        frame = ip / UDP(sport=sport, dport=dport) / Raw(b"\x11" * r.randrange(50))
+        return frame / padding, ("udp", *macs, *ends, sport, dport)
+    if kind == 2:
+        frame = ip / SCTP(sport=sport, dport=dport, tag=seq) / SCTPChunkInitAck(init_tag=9)
+        return frame / padding, ("sctp", *macs, *ends, sport, dport, seq, 2)
+    if kind == 3:
+        frame = ip / ICMPv6EchoReply(id=sport, seq=dport, data=b"\x3c" * 32)
+        return frame / padding, ("answer", *macs, *ends, 129, sport, dport)
+    if kind == 4:
+        probe = raw(IPv6(src=ours, dst=theirs) / UDP(sport=sport, dport=dport) / Raw(b"\x22" * 20))
+        error = r.choice([ICMPv6DestUnreach(code=r.randrange(7)), ICMPv6TimeExceeded(code=0)])
+        frame = Ether(src=mac, dst=our_mac) / IPv6(src=router, dst=ours, hlim=ttl) / error / probe[:r.randrange(48, 69)]
+        return frame / padding, ("icmp", *macs, router, ours, ttl, error.type, error.code, ours, theirs, 17, sport, dport)
+    ip = Ether(src=mac, dst=our_mac) / IPv6(src=theirs, dst=ours, hlim=255)
+    if r.randrange(2):
+        frame = ip / ICMPv6ND_NA(tgt=router, R=0, S=1, O=1) / ICMPv6NDOptDstLLAddr(lladdr="02:00:00:00:00:77")
+        return frame / padding, ("neighbour", "02:00:00:00:00:77", our_mac, router, ours)
+    return ip / ICMPv6ND_NS(tgt=router) / padding, ("asked", *macs, theirs, router)
+
+
 def test_our_parser_reads_scapys_frames(tmp_path):
     r = random.Random(1)
     path = tmp_path / "scapy.pcap"
-    frames, lines = zip(*(random_frame(r) for _ in range(1000)))
+    frames, lines = zip(*(build(r) for _ in range(800) for build in (random_frame, random_frame6)))
     wrpcap(str(path), frames)
     assert read_lines(path) == ["\t".join(map(str, line)) for line in lines]
