@@ -62,7 +62,7 @@ def test_no_closed_port_is_called_open_filtered(host, tmp_path, family):
 
 def test_limited_from_the_first_probe_on(host, tmp_path):
     """A host that has just spent its errors on somebody else says nothing for a second: that is no open|filtered."""
-    for _ in range(3):
+    for _ in range(2):
         with host.near.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             for port in range(3000, 3020):
                 s.sendto(b"", (udp.HOST[4], port))
