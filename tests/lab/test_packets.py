@@ -14,9 +14,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 import netlab
 import pytest
-from scapy.all import (ARP, ICMP, IP, SCTP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
-                       ICMPv6NDOptDstLLAddr, ICMPv6TimeExceeded, IPOption_NOP, IPv6, IPv6ExtHdrDestOpt,
-                       IPv6ExtHdrFragment, NoPayload, Padding, PadN, Raw, SCTPChunkInitAck, raw, rdpcap, wrpcap)
+from scapy.all import (ARP, ICMP, IP, SCTP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
+                       ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, ICMPv6TimeExceeded, IPOption_NOP, IPv6,
+                       IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, NoPayload, Padding, PadN, Raw, SCTPChunkInitAck, raw,
+                       rdpcap, wrpcap)
 
 pytestmark = pytest.mark.plainonly  # no scanner is involved
 
@@ -177,7 +178,7 @@ def expected_icmp(f, ends, room):
     if kind == "14":
         if room < 20:
             return ["truncated"]
-        return ["\t".join(("answer", *ends, kind, *(str(int(f[n].split(",")[0], 0)) for n in ("icmp.ident", "icmp.seq"))))]
+        return expected_echo(f, ends, kind, room, f["icmp.ident"], f["icmp.seq"])
     if kind not in ("3", "11"):
         return ["unsupported_icmp"]
     room -= 8
@@ -326,7 +327,8 @@ def expected(f, link):
     captured, on_wire = int(f["frame.cap_len"]), int(f["frame.len"])
     f = {**f, **{name: first(f, name) for name in ("eth.src", "eth.dst", "eth.type")}}  # IP may carry Ethernet
     if link != "ethernet":
-        return (expected_ipv6 if f["ipv6.version"] and not f["ip.hdr_len"] else expected_ipv4)(f, (), captured, on_wire)
+        v6 = f["ipv6.version"] and not f["ip.hdr_len"]
+        return (expected_ipv6 if v6 else expected_ipv4)(f, (), captured, on_wire)
     if captured < 14:
         return ["truncated"]
     if f["eth.type"] == "0x0806":
@@ -352,7 +354,8 @@ def compare(program, env, path, kind, link, seed, count):
             continue
         outcomes[line.split("\t", 1)[0] if len(want) == 1 else "one of several"] += 1
         if line not in want and len(differences) < 5:
-            differences.append(f"seed {seed} packet {i}: ours {line!r}, expected {want}, tshark { {k: v for k, v in fields.items() if v} }")
+            known = {name: value for name, value in fields.items() if value}
+            differences.append(f"seed {seed} packet {i}: ours {line!r}, expected {want}, tshark {known}")
     os.unlink(path)
     return outcomes, differences
 
@@ -520,7 +523,8 @@ def random_frame6(r):
         probe = raw(IPv6(src=ours, dst=theirs) / UDP(sport=sport, dport=dport) / Raw(b"\x22" * 20))
         error = r.choice([ICMPv6DestUnreach(code=r.randrange(7)), ICMPv6TimeExceeded(code=0)])
         frame = Ether(src=mac, dst=our_mac) / IPv6(src=router, dst=ours, hlim=ttl) / error / probe[:r.randrange(48, 69)]
-        return frame / padding, ("icmp", *macs, router, ours, ttl, error.type, error.code, ours, theirs, 17, sport, dport)
+        line = ("icmp", *macs, router, ours, ttl, error.type, error.code, ours, theirs, 17, sport, dport)
+        return frame / padding, line
     ip = Ether(src=mac, dst=our_mac) / IPv6(src=theirs, dst=ours, hlim=255)
     if r.randrange(2):
         frame = ip / ICMPv6ND_NA(tgt=router, R=0, S=1, O=1) / ICMPv6NDOptDstLLAddr(lladdr="02:00:00:00:00:77")

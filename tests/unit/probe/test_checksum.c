@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "packets.h"
 #include "probe/checksum.h"
+#include "probe/crc32c.h"
 
 static void fill_random(uint8_t *p, size_t n, uint64_t *state) {
     for (size_t i = 0; i < n; i += 8) {
@@ -118,12 +119,54 @@ static void test_pseudo_header(void **state) {
     }
 }
 
+/* The pseudo-header of IPv6 (RFC 8200 8.1), whose length and next header have 32 bits each. */
+static void test_pseudo_header_v6(void **state) {
+    (void)state;
+    uint64_t seed = 11;
+    for (unsigned i = 0; i < 100000; i++) {
+        uint8_t p[40];
+        fill_random(p, 32, &seed);
+        store_be32(p + 32, (uint32_t)(seed % 65536));
+        store_be32(p + 36, (uint32_t)(seed >> 20 & 255));
+        addr_t source = (addr_t)load_be64(p) << 64 | load_be64(p + 8);
+        addr_t dest = (addr_t)load_be64(p + 16) << 64 | load_be64(p + 24);
+        uint64_t sum = checksum_addr(source) + checksum_addr(dest) + seed % 65536 + (seed >> 20 & 255);
+        assert_int_equal(checksum_fold(sum), slow_sum(0, p, sizeof p));
+    }
+}
+
+/* Published values (RFC 3720 B.4 and the polynomial's usual check), then every length against the bitwise way. */
+static void test_crc32c(void **state) {
+    (void)state;
+    uint8_t p[300];
+    assert_int_equal(~crc32c_add(CRC32C_START, (const uint8_t *)"123456789", 9), 0xe3069283);
+    memset(p, 0, 32);
+    assert_int_equal(~crc32c_add(CRC32C_START, p, 32), 0x8a9136aa);
+    memset(p, 0xff, 32);
+    assert_int_equal(~crc32c_add(CRC32C_START, p, 32), 0x62a8ab43);
+    uint64_t seed = 5;
+    fill_random(p, sizeof p, &seed);
+    for (size_t n = 0; n <= sizeof p; n++) {
+        assert_int_equal(~crc32c_add(CRC32C_START, p, n), slow_crc(p, n));
+        assert_int_equal(~crc32c_add(crc32c_add(CRC32C_START, p, n), p + n, sizeof p - n), slow_crc(p, sizeof p));
+        if (n < 12)
+            continue;
+        uint8_t sctp[300];
+        memcpy(sctp, p, n);
+        memset(sctp + 8, 0, 4);
+        assert_int_equal(crc32c_sctp(p, n), slow_crc(sctp, n)); /* whatever the field holds */
+        crc32c_store(sctp + 8, 0x01020304);
+        assert_true(sctp[8] == 4 && sctp[11] == 1 && crc32c_load(sctp + 8) == 0x01020304);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_headers),  cmocka_unit_test(test_carries_twice),
         cmocka_unit_test(test_fold),            cmocka_unit_test(test_rfc1071_example),
         cmocka_unit_test(test_lengths_and_pieces), cmocka_unit_test(test_large_data),
-        cmocka_unit_test(test_pseudo_header),
+        cmocka_unit_test(test_pseudo_header),   cmocka_unit_test(test_pseudo_header_v6),
+        cmocka_unit_test(test_crc32c),
     };
     return cmocka_run_group_tests_name("probe/checksum", tests, NULL, NULL);
 }

@@ -74,6 +74,89 @@ static void test_icmp(void **state) {
     assert_line(LINK_IP, &p, "198.18.0.254 > 198.18.0.2 icmp net-unreach type 3 code 0 ttl 57 id 17185 len 55");
 }
 
+#define US6 ((addr_t)0x20010002u << 96 | 2)
+#define THEM6 ((addr_t)0x20010002u << 96 | 0x77)
+
+static void assert_any(const struct any_spec *s, const uint8_t *payload, size_t n, const char *want) {
+    for (int link = LINK_ETHERNET; link <= LINK_IP; link++) {
+        struct packet p = packet_any((enum link_type)link, s, payload, n);
+        assert_line((enum link_type)link, &p, want);
+    }
+}
+
+static void test_other_transports(void **state) {
+    (void)state;
+    uint8_t l4[64];
+    struct any_spec s = {.source = US6, .dest = THEM6, .proto = 6, .ttl = 64, .id = 0xabcde};
+    size_t n = put_segment(l4, 61000, 443, 7, 8, 0x10, 9);
+    assert_any(&s, l4, n, "[2001:2::2]:61000 > [2001:2::77]:443 tcp A seq 7 ack 8 win 9 hop 64 flow 703710 len 60");
+    s.proto = 17;
+    assert_any(&s, l4, put_udp(l4, 61000, 53, 12),
+               "[2001:2::2]:61000 > [2001:2::77]:53 udp len 20 hop 64 flow 703710 len 60");
+    s.proto = 132;
+    n = put_sctp(l4, 61000, 9, 0, 1, 16);
+    store_be32(l4 + 16, 4000000000);
+    assert_any(&s, l4, n,
+               "[2001:2::2]:61000 > [2001:2::77]:9 sctp init tag 0 init-tag 4000000000 hop 64 flow 703710 len 72");
+    s.source = addr_from_v4(US);
+    s.dest = addr_from_v4(THEM);
+    s.id = 5;
+    assert_any(&s, l4, put_sctp(l4, 61000, 9, 77, 10, 8),
+               "198.18.0.2:61000 > 198.19.0.1:9 sctp cookie-echo tag 77 ttl 64 id 5 len 44");
+    assert_any(&s, l4, put_sctp(l4, 9, 61000, 77, 6, 0),
+               "198.18.0.2:9 > 198.19.0.1:61000 sctp abort tag 77 ttl 64 id 5 len 36");
+    assert_any(&s, l4, put_sctp(l4, 9, 61000, 77, 9, 0),
+               "198.18.0.2:9 > 198.19.0.1:61000 sctp chunk 9 tag 77 ttl 64 id 5 len 36");
+    s.proto = 17;
+    assert_any(&s, l4, put_udp(l4, 1, 2, 0), "198.18.0.2:1 > 198.19.0.1:2 udp len 8 ttl 64 id 5 len 28");
+    s.proto = 47;
+    assert_any(&s, l4, 0, "198.18.0.2 > 198.19.0.1 proto 47 ttl 64 id 5 len 20");
+}
+
+static void test_questions_and_errors(void **state) {
+    (void)state;
+    uint8_t l4[128], udp[16];
+    struct any_spec s = {.source = addr_from_v4(US), .dest = addr_from_v4(THEM), .proto = 1, .ttl = 64, .id = 5};
+    assert_any(&s, l4, put_icmp(l4, 8, 0, 0x00070003, NULL, 0),
+               "198.18.0.2 > 198.19.0.1 icmp echo id 7 seq 3 ttl 64 id 5 len 28");
+    assert_any(&s, l4, put_icmp(l4, 14, 0, 0x00070003, NULL, 0),
+               "198.18.0.2 > 198.19.0.1 icmp timestamp-reply id 7 seq 3 ttl 64 id 5 len 28");
+    struct any_spec six = {.source = US6, .dest = THEM6, .proto = 58, .ttl = 64, .id = 5};
+    assert_any(&six, l4, put_icmp(l4, 129, 0, 0x00070003, NULL, 0),
+               "2001:2::2 > 2001:2::77 icmp6 echo-reply id 7 seq 3 hop 64 flow 5 len 48");
+    struct any_spec ours = {.source = THEM6, .dest = US6, .proto = 17};
+    struct packet quote = packet_any(LINK_IP, &ours, udp, put_udp(udp, 61000, 53, 8));
+    assert_any(&six, l4, put_icmp(l4, 1, 4, 0, quote.data, quote.len),
+               "2001:2::2 > 2001:2::77 icmp6 port-unreach type 1 code 4 about [2001:2::77]:61000 > [2001:2::2]:53 udp "
+               "hop 64 flow 5 len 104");
+    assert_any(&six, l4, put_icmp(l4, 2, 0, 1280, quote.data, quote.len),
+               "2001:2::2 > 2001:2::77 icmp6 type 2 code 0 about [2001:2::77]:61000 > [2001:2::2]:53 udp "
+               "hop 64 flow 5 len 104");
+}
+
+static void test_neighbour_discovery(void **state) {
+    (void)state;
+    uint8_t l4[64], body[24] = {[16] = 2, [17] = 1, [18] = 2, [23] = 0x77};
+    struct any_spec s = {.source = US6, .dest = THEM6, .proto = 58, .ttl = 255};
+    store_be64(body, (uint64_t)(THEM6 >> 64));
+    store_be64(body + 8, (uint64_t)THEM6);
+    assert_any(&s, l4, put_icmp(l4, 135, 0, 0, body, 24), "nd who-has 2001:2::77 tell 2001:2::2");
+    assert_any(&s, l4, put_icmp(l4, 136, 0, 0, body, 24), "nd 2001:2::77 is-at 02:00:00:00:00:77");
+    assert_any(&s, l4, put_icmp(l4, 136, 0, 0, body, 16), "nd 2001:2::77 is-at its sender");
+}
+
+static void test_extension_headers(void **state) {
+    (void)state;
+    uint8_t l4[64], header[8] = {17};
+    struct any_spec s = {.source = US6, .dest = THEM6, .proto = 17, .ttl = 64, .extensions = header,
+                         .extensions_len = 8, .extension = 60};
+    size_t n = put_udp(l4, 1, 2, 0);
+    assert_any(&s, l4, n, "[2001:2::2]:1 > [2001:2::77]:2 udp len 8 hop 64 flow 0 len 56");
+    s.extension = 44;
+    header[3] = 8;
+    assert_any(&s, l4, n, "2001:2::2 > 2001:2::77 proto 44 frag hop 64 flow 0 len 56");
+}
+
 static void test_arp(void **state) {
     (void)state;
     struct arp_spec s = {.opcode = 2, .sender_mac = {2, 0, 0, 0, 0xab, 0xcd}, .sender = THEM, .target = US};
@@ -140,11 +223,13 @@ static void test_arbitrary_bytes(void **state) {
             frame[at] = (uint8_t)random_splitmix(&seed);
         enum link_type link = i / 130 % 2 ? LINK_IP : LINK_ETHERNET;
         size_t ip = link == LINK_IP ? 0 : 14;
+        static const uint8_t protos[] = {6, 1, 17, 132, 58, 44, 60, 0};
+        bool v6 = i / 520 % 2;
         if (ip && len >= 14)
-            store_be16(frame + 12, i / 260 % 3 ? 0x0800 : 0x0806);
-        if (len > ip + 9 && i / 520 % 4) { /* mostly IPv4 with TCP or ICMP, else nothing would be read */
-            frame[ip] = (uint8_t)(0x40 | (frame[ip] & 15));
-            frame[ip + 9] = i / 2080 % 2 ? 6 : 1;
+            store_be16(frame + 12, i / 260 % 3 == 0 ? 0x0806 : v6 ? 0x86dd : 0x0800);
+        if (len > ip + 9 && i / 1040 % 4) { /* mostly IP with something that is read */
+            frame[ip] = (uint8_t)((v6 ? 0x60 : 0x40) | (frame[ip] & 15));
+            frame[ip + (v6 ? 6 : 9)] = protos[i / 4160 % sizeof protos];
         }
         char line[512];
         probe_describe(link, frame, len, line, sizeof line);
@@ -159,6 +244,8 @@ static void test_arbitrary_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tcp),        cmocka_unit_test(test_icmp),     cmocka_unit_test(test_arp),
+        cmocka_unit_test(test_other_transports), cmocka_unit_test(test_questions_and_errors),
+        cmocka_unit_test(test_neighbour_discovery), cmocka_unit_test(test_extension_headers),
         cmocka_unit_test(test_unreadable), cmocka_unit_test(test_any_room), cmocka_unit_test(test_arbitrary_bytes),
     };
     return cmocka_run_group_tests_name("probe/describe", tests, NULL, NULL);
