@@ -136,7 +136,9 @@ void scan_progress(struct scan *s, struct scan_progress *out) {
         uint64_t done = out->answered + out->given_up;
         out->in_flight = offered > done ? offered - done : 0;
         out->received = counted(&c->received);
-        out->open = counted(&c->first_by_state[STATE_OPEN]);
+        out->pings = p->techniques == 1u << TECHNIQUE_PING;
+        out->found = out->pings ? counted(&c->first_by_state[STATE_UP]) + counted(&c->settled_up)
+                                : counted(&c->first_by_state[STATE_OPEN]);
         out->drops = counted(&c->drops);
         out->elapsed_ns = clock_mono_ns() - s->started_ns;
         out->eta_ns = time_left(s, p, out);

@@ -108,6 +108,8 @@ static const char *reason_to_stop(const struct connect_scan *c, uint64_t now_ns)
 /* Shows how far it is; the sum of the four always is what was planned. */
 static void publish(struct connect_scan *c) {
     uint64_t begun = c->next - c->first;
+    /* Slots ascend by technique, and pings come last. */
+    bool pings = plan_size(c->plan) > 0 && plan_at(c->plan, 0).slot.technique == TECHNIQUE_PING;
     struct scan_progress p = {
         .phase = c->discovery ? "ping" : c->next < c->end ? "scan" : "listening",
         .planned = c->end - c->first,
@@ -117,7 +119,8 @@ static void publish(struct connect_scan *c) {
         .given_up = begun - c->used - c->answered,
         .sent = c->sum->sent,
         .received = c->answered,
-        .open = c->sum->states[STATE_OPEN],
+        .found = c->sum->states[pings ? STATE_UP : STATE_OPEN],
+        .pings = pings,
         .drops = c->sum->send_refused,
     };
     pthread_mutex_lock(&c->lock);

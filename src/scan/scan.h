@@ -59,7 +59,8 @@ struct scan_config {
 struct scan_progress {
     const char *phase;     /* "arp", "scan", "listening" */
     uint64_t planned, unsent, in_flight, answered, given_up; /* endpoints; they sum to planned */
-    uint64_t sent, received, open, drops;
+    uint64_t sent, received, found, drops;
+    bool pings;                  /* `found` are hosts that are up; else open ports */
     uint64_t elapsed_ns, eta_ns; /* eta 0 = not known yet */
 };
 

@@ -70,7 +70,7 @@ static void test_line(void **state) {
     char line[300];
     struct progress_past past = {.sent = 0};
     struct scan_progress p = {.phase = "scan", .planned = 10000, .unsent = 5000, .in_flight = 1000, .answered = 3000,
-                              .given_up = 1000, .sent = 6000, .open = 12, .drops = 3, .elapsed_ns = 2 * NS_PER_SEC,
+                              .given_up = 1000, .sent = 6000, .found = 12, .drops = 3, .elapsed_ns = 2 * NS_PER_SEC,
                               .eta_ns = 6 * NS_PER_SEC};
     progress_format(&p, &past, line, sizeof line);
     assert_string_equal(line, "scan 25%, 6 s left, 3000/s, 12 open, 3 drops; 5000 unsent, 1000 in flight, "
