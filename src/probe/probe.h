@@ -56,8 +56,9 @@ struct probe_path {
     addr_t source; /* our address */
 };
 
-/* The 64-bit cookie of a four-tuple as it stands in our probe (ports in host order). Its low 32 bits are the TCP
- * sequence number, the next 16 the IP identification. */
+/* The 64-bit cookie of a four-tuple as it stands in our probe (ports in host order; zones do not count). Its low 32 bits
+ * are the TCP sequence number, the next 16 the IP identification (1 for 0). With a fixed port each technique has a key
+ * of its own, from the scan's: docs/headers.md. */
 uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
                       uint16_t dest_port);
 
@@ -89,7 +90,6 @@ size_t probe_build_reset(const struct probe_config *c, enum link_type link, cons
 size_t probe_build_syn_ack(const struct probe_config *c, enum link_type link, const struct reply *r,
                            uint8_t frame[static PROBE_ANSWER_MAX]);
 
-
 /* The answer to an ARP request or neighbour solicitation that asks for `own`, an address that is ours only for this
  * scan (-S). The reply must be of REPLY_ASKED. Returns 0 where it is not. */
 size_t probe_build_neighbour_answer(enum link_type link, const struct reply *r, const uint8_t mac[static MAC_LEN],
@@ -101,6 +101,9 @@ unsigned probe_wire_bits(enum link_type link, size_t frame_len);
 
 /* One line of any frame, ours or received, for --packet-trace and --dry-run:
  *     198.18.0.2:61001 > 198.19.0.1:80 tcp S seq 1 win 64240 ttl 64 id 2 len 44
+ *     [2001:2::2]:61070 > [2001:2::77]:53 udp len 30 hop 64 flow 703710 len 70
+ *     198.18.0.254 > 198.18.0.2 icmp host-unreach type 3 code 1 about 198.18.0.2:61070 > 198.19.0.1:53 udp ttl 64 ...
+ *     nd who-has 2001:2::77 tell 2001:2::2
  * (flags as tcp_flags_format(); len of the IP packet). Writes at most n bytes with the final NUL. Pure, never fails:
  * what it cannot read it shows as "? len N". */
 void probe_describe(enum link_type link, const uint8_t *frame, size_t len, char *buf, size_t n);
