@@ -18,7 +18,7 @@ from odd.packet import (COOKIE_ECHO, ECHO, INIT, PROTO_ICMP, PROTO_ICMP6, PROTO_
                         tcp, text, udp)
 from odd.play import Outcome, command_of, end_world, play, start_world
 
-AT_ONCE = 12  # scans that mostly wait for silence
+AT_ONCE = 16  # scans that mostly wait for silence
 CHECKSUM_LIES = {"bad_ip_checksum", "bad_tcp_checksum", "bad_udp_checksum", "bad_sctp_checksum", "bad_icmp_checksum"}
 LATE_CASE, HELD_CASE = "late up to 6 s", "held up"
 ONE_SCAN_EACH = [name for name in CASES if name not in (LATE_CASE, HELD_CASE, "slow")]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.plainonly  # no scanner is involved
 
 ASKER = {4: "198.18.0.3", 6: "2001:2:0:ffff::3"}
 NET = {4: "198.19.0.0/27", 6: "2001:2::40/123"}
-PORTS, FIRST = 8, 160  # 160 to 167: also numbers of IP protocols that nobody has a header for
+PORTS, FIRST = 4, 160  # 160 to 163: also numbers of IP protocols that nobody has a header for
 SHARES = {"open": 300000, "closed": 300000, "unreachable": 200000}
 SPORT, TAG, SEQ, ACK = 40000, 0x12345678, 0xFFFFFFFE, 0x01020304
 WORLDS_OWN = {"window": "ack"}  # the world's name for a technique where it is another
@@ -164,7 +164,7 @@ def asked(lab):
 
 @pytest.mark.parametrize("technique", PROBES)
 def test_every_answer_is_true(asked, technique):
-    """One probe to each of 512 endpoints; what is told is what the judge holds to be true."""
+    """One probe to each of 256 endpoints; what is told is what the judge holds to be true."""
     world, prober = asked(net=NET[4], net6=NET[6], ports=PORTS, first_port=FIRST, key=5, **SHARES,
                           answers=WORLDS_OWN.get(technique, technique))
     probes = {(str(host), port): probe_of(technique, family, str(host), port)
@@ -173,7 +173,7 @@ def test_every_answer_is_true(asked, technique):
     states = dict.fromkeys(probes, SILENCE.get(technique, "filtered"))
     answers = prober.exchange([frame_to(prober, probe) for probe in probes.values()])
     heard = dict(told(technique, data, probes) for data in answers)
-    assert len(heard) == len(answers) > 100
+    assert len(heard) == len(answers) > 80
     states.update(heard)
     with open(world.findings, "w", encoding="ascii") as out:
         for (address, port), state in states.items():
@@ -221,7 +221,7 @@ def test_neighbours(asked):
         question = (Ether(src=prober.mac, dst="33:33:ff:00:00:01") / IPv6(src=source, dst=group, hlim=hops) /
                     ICMPv6ND_NS(tgt=target, **({"cksum": 1} if bad else {})) /
                     ICMPv6NDOptSrcLLAddr(lladdr=prober.mac.hex(":")))
-        return [Ether(data) for data in prober.exchange([raw(question)], 0.05)]
+        return [Ether(data) for data in prober.exchange([raw(question)], 0.02)]
 
     answer, = ask("2001:2:0:1::77")
     assert_sums(answer, raw(answer))

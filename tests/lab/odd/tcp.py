@@ -25,7 +25,7 @@ def late(p, past):
         yield Answer(p.synack(), after=0.05)
 
 
-@case("slow", ports(5000, OPEN))
+@case("slow", ports(5000, OPEN), families=(V4,))
 def slow(p, past):
     """Every port open, and half a second away."""
     yield Answer(p.synack(), after=0.5)
