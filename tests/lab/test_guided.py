@@ -16,7 +16,7 @@ import time
 
 import netlab
 import pytest
-from real.host import LAB, nft
+from real.host import LAB, counted, nft
 from scapy.all import IP, TCP, conf
 
 SCANNER = netlab.NOCTULE.parent / "Scanner"
@@ -168,13 +168,22 @@ class Network:
                 ip daddr {SHY} icmp type {{ echo-request, timestamp-request }} drop
                 ip daddr {SHY} tcp dport {{ 80, 443 }} drop
             }}
+        }}
+        table netdev lab {{
+            counter asked {{ }}
+            chain in {{
+                type filter hook ingress device host0 priority 0;
+                meta l4proto {{ tcp, udp }} counter name asked
+                icmp type {{ echo-request, timestamp-request }} counter name asked
+                icmpv6 type echo-request counter name asked
+            }}
         }}""")
 
     def packets(self):
-        """What has passed the interfaces of the learner's machine."""
-        with self.near.entered(), open("/proc/thread-self/net/dev", encoding="ascii") as lines:
-            rows = [re.split(r"[:\s]+", line.strip()) for line in lines if ":" in line]
-        return {row[0]: (row[2], row[10]) for row in rows}
+        """Probes that have left the learner's machine, or passed its loopback. What the kernels tell each other, such as
+        who has which address, comes when it comes."""
+        loopback = json.loads(self.near.ip("-j", "-s", "link", "show", "lo"))[0]["stats64"]["tx"]["packets"]
+        return counted(self.far, "netdev", "asked"), loopback
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +226,11 @@ def test_one_port_and_the_last_ones(network):
 
 def test_fin_hint_where_every_port_is_closed(network):
     states = {"f": dict.fromkeys(range(30, 36), "closed")}
+    before = network.packets()[0]
     text, _ = converse(network.near, ["-f"], begin=30, end=35)
     assert in_order(text) == transcript("f", states, begin=30, end=35)
     assert FIN_HINT in text
+    assert network.packets()[0] >= before + len(states["f"])  # what other tests want to see unchanged
 
 
 def test_all_ports_of_loopback(network):
