@@ -68,7 +68,8 @@ static bool take_ipv6(const uint8_t *p, size_t n, struct told *t) {
     if (n < IPV6_LEN)
         return false;
     struct walk w;
-    bool first = walk_extensions(p[IPV6_NEXT_HEADER], (struct span){p + IPV6_LEN, n - IPV6_LEN}, true, &w) == IGNORED_NOT;
+    struct span rest = {p + IPV6_LEN, n - IPV6_LEN};
+    bool first = walk_extensions(p[IPV6_NEXT_HEADER], rest, true, &w) == IGNORED_NOT;
     *t = (struct told){.ip = p, .payload = w.rest, .proto = w.proto, .first = first};
     return true;
 }

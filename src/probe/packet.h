@@ -1,6 +1,6 @@
 /* The numbers that packets hold: lengths in bytes, offsets from the start of their header, protocol values.
- * IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293; UDP: RFC 768; SCTP: RFC 9260; ICMP: RFC 792, 1812, 4443; IGMP: RFC 3376;
- * ARP: RFC 826; neighbour discovery: RFC 4861; Ethernet: IEEE 802.3. */
+ * IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293; UDP: RFC 768; SCTP: RFC 9260; ICMP: RFC 792, 1812, 4443;
+ * IGMP: RFC 3376; ARP: RFC 826; neighbour discovery: RFC 4861; Ethernet: IEEE 802.3. */
 #ifndef NOCTULE_PROBE_PACKET_H
 #define NOCTULE_PROBE_PACKET_H
 

@@ -56,9 +56,9 @@ struct probe_path {
     addr_t source; /* our address */
 };
 
-/* The 64-bit cookie of a four-tuple as it stands in our probe (ports in host order; zones do not count). Its low 32 bits
- * are the TCP sequence number, the next 16 the IP identification (1 for 0). With a fixed port each technique has a key
- * of its own, from the scan's: docs/headers.md. */
+/* The 64-bit cookie of a four-tuple as it stands in our probe (ports in host order; zones do not count). Its low
+ * 32 bits are the TCP sequence number, the next 16 the IP identification (1 for 0). With a fixed port each technique has
+ * a key of its own, from the scan's: docs/headers.md. */
 uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest, uint16_t source_port,
                       uint16_t dest_port);
 
@@ -66,8 +66,8 @@ uint64_t probe_cookie(const struct siphash_key *key, addr_t source, addr_t dest,
  * and have ports, and try < tries. */
 uint16_t probe_source_port(const struct probe_config *c, unsigned technique, unsigned try);
 
-/* How many packets the probe to an endpoint is: 1, but for UDP ports with several payloads and for pings. At least 1, at
- * most PROBE_PARTS_MAX. */
+/* How many packets the probe to an endpoint is: 1, but for UDP ports with several payloads and for pings. At least 1,
+ * at most PROBE_PARTS_MAX. */
 unsigned probe_parts(const struct probe_config *c, const struct endpoint *ep);
 
 /* Writes the whole frame of one packet of a probe, part < probe_parts(). TCP: RFC 9293; UDP: RFC 768, always with a

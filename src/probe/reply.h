@@ -62,7 +62,7 @@ struct reply {
     uint32_t tag;        /* SCTP: verification tag */
     uint8_t icmp_type, icmp_code;
     uint16_t icmp_id, icmp_seq; /* ICMP */
-    uint64_t icmp_cookie;       /* ICMP: the first 8 bytes of an echo's payload; of a timestamp, what it was sent with */
+    uint64_t icmp_cookie;       /* ICMP: the first 8 bytes of an echo's payload; what a timestamp was sent with */
     /* ICMP errors: the quoted header, as it left us */
     addr_t quoted_source, quoted_dest;
     uint8_t quoted_proto;
@@ -77,9 +77,10 @@ void reply_set_zone(struct reply *r, unsigned ifindex);
 
 /* Reads one frame of len captured bytes; wire_len is what it had on the wire, flags are enum frame_flag. Verifies the
  * checksums of IPv4, ICMP, ICMPv6 and, unless a flag vouches for them, TCP, UDP and SCTP. Walks IPv6 extension headers
- * (RFC 8200 4: hop-by-hop, routing, destination options, authentication, and fragment headers of whole packets, RFC 6946). What follows the IP packet (Ethernet padding)
- * is not looked at. A frame that ends before the packet does is truncated, but for a TCP, UDP or SCTP packet of which
- * only the capture lacks the end and whose checksum a flag vouches for. Returns IGNORED_NOT and fills *r, or the cause. */
+ * (RFC 8200 4: hop-by-hop, routing, destination options, authentication, and fragment headers of whole packets, RFC
+ * 6946). What follows the IP packet (Ethernet padding) is not looked at. A frame that ends before the packet does is
+ * truncated, but for a TCP, UDP or SCTP packet of which only the capture lacks the end and whose checksum a flag vouches
+ * for. Returns IGNORED_NOT and fills *r, or the cause. */
 enum ignored reply_parse(enum link_type link, const uint8_t *frame, size_t len, uint32_t wire_len, uint32_t flags,
                          struct reply *r);
 
@@ -92,8 +93,8 @@ struct answer {
 };
 
 /* Validates a parsed reply against the cookie, the claimed ports and the technique table (the only source of states).
- * Whether the endpoint is in the plan, and was sent, is the caller's to find: of UDP, of other protocols' packets and of
- * neighbours that is part of the proof. REPLY_ASKED is nobody's answer. A bare SYN proves nothing: it is answered, and
+ * Whether the endpoint is in the plan, and was sent, is the caller's to find: of UDP, of other protocols' packets and
+ * of neighbours that is part of the proof. REPLY_ASKED is nobody's answer. A bare SYN proves nothing: it is answered, and
  * the ACK of that answer carries the cookie; one that only echoes our own sequence number is not ours. */
 enum ignored reply_judge(const struct probe_config *c, const struct reply *r, struct answer *out);
 

@@ -23,7 +23,8 @@ static const struct probe_config config = {
     .wandering_port = 61120,
     .tries = 4,
     .ttl = 64,
-    .ping = {{PING_ECHO, 0}, {PING_SYN, 443}, {PING_ACK, 80}, {PING_TIMESTAMP, 0}, {PING_UDP, 40125}, {PING_SCTP, 8443}},
+    .ping = {{PING_ECHO, 0}, {PING_SYN, 443}, {PING_ACK, 80}, {PING_TIMESTAMP, 0}, {PING_UDP, 40125},
+             {PING_SCTP, 8443}},
     .n_ping = 6,
 };
 

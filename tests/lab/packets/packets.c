@@ -229,7 +229,8 @@ static struct packet draw_any(struct source *s) {
         break;
     case 2:
         spec.proto = v6 ? 58 : 1;
-        n = put_icmp(payload, v6 ? 129 : 0, 0, (uint32_t)random_splitmix(&s->state), echo, draw(s, 8) ? 16 : draw(s, 8));
+        n = put_icmp(payload, v6 ? 129 : 0, 0, (uint32_t)random_splitmix(&s->state), echo,
+                     draw(s, 8) ? 16 : draw(s, 8));
         break;
     case 3:
         spec.proto = v6 ? 58 : 1;

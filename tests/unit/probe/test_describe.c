@@ -58,7 +58,8 @@ static void test_icmp(void **state) {
     struct icmp_spec s = {.ip = {.source = ROUTER, .dest = US}, .type = 3, .code = 13, .quote = probe};
     struct packet p = packet_icmp(LINK_ETHERNET, &s);
     assert_line(LINK_ETHERNET, &p,
-                "198.18.0.254 > 198.18.0.2 icmp admin-prohibited type 3 code 13 about 198.18.0.2:61001 > 198.19.0.1:80 tcp seq 9 "
+                "198.18.0.254 > 198.18.0.2 icmp admin-prohibited type 3 code 13 about 198.18.0.2:61001 > 198.19.0.1:80 "
+                "tcp seq 9 "
                 "ttl 57 id 17185 len 56");
     p.data[p.l4 + 8 + 9] = 47; /* a quote of something without ports */
     assert_line(LINK_ETHERNET, &p,

@@ -178,7 +178,7 @@ static void test_every_port(void **state) {
     static const struct {
         uint16_t base;
         uint8_t tries;
-    } ranges[] = {{61000, 4}, {1, 1}, {0, 11}, {65535, 1}, {65532, 4}, {65530, 11}, {32768, 255}}; /* 0: not in the scan */
+    } ranges[] = {{61000, 4}, {1, 1}, {0, 11}, {65535, 1}, {65532, 4}, {65530, 11}, {32768, 255}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         struct probe_config c = config;
         c.first_port[TECHNIQUE_SYN] = ranges[i].base;
@@ -188,7 +188,8 @@ static void test_every_port(void **state) {
             tcp.dest_port = (uint16_t)port;
             icmp.quoted_source_port = (uint16_t)port;
             icmp.quoted_seq = cookie_of((uint16_t)port, 80);
-            bool claimed = c.first_port[TECHNIQUE_SYN] && port >= c.first_port[TECHNIQUE_SYN] && port < (unsigned)c.first_port[TECHNIQUE_SYN] + c.tries;
+            unsigned first = c.first_port[TECHNIQUE_SYN]; /* 0: not in the scan */
+            bool claimed = first && port >= first && port < first + c.tries;
             enum ignored want = claimed ? IGNORED_NOT : IGNORED_NOT_OURS;
             struct answer a, b;
             if (reply_judge(&c, &tcp, &a) != want || reply_judge(&c, &icmp, &b) != want)
