@@ -28,6 +28,8 @@ struct box {
     size_t used;
 };
 
+#define ANSWERS_AGAIN_NS UINT64_C(1200000000) /* Linux: one ICMP error a second and address */
+
 struct transmitter {
     struct pass *pass;
     struct box boxes[SCAN_WIRES_MAX];
@@ -41,6 +43,7 @@ struct transmitter {
     uint64_t until_sample;
     uint64_t all_timed;    /* ... after the first so many, so that a small scan with few answers still learns */
     uint64_t last_sent_ns;
+    uint64_t timeout_min_ns; /* however short the round trip is */
     struct {
         uint64_t position;
         unsigned tried;
@@ -331,8 +334,8 @@ static bool batch_run(struct transmitter *t, unsigned max, uint64_t *wake_ns) {
     struct ledger_work work;
     unsigned looked = 0;
     enum ledger_step step = LEDGER_PROBE;
-    ledger_timeouts(l, atomic_load_explicit(&t->pass->scan->rtt.timeout_ns, memory_order_relaxed),
-                    t->pass->timeout_max_ns);
+    uint64_t timeout = atomic_load_explicit(&t->pass->scan->rtt.timeout_ns, memory_order_relaxed);
+    ledger_timeouts(l, timeout > t->timeout_min_ns ? timeout : t->timeout_min_ns, t->pass->timeout_max_ns);
     /* Settled positions cost no frame, so they are bounded by a count of their own. */
     while (looked++ < 64 * SCAN_BATCH_MAX) {
         step = ledger_next(l, t->built < max && !t->full, &work);
@@ -386,6 +389,10 @@ static unsigned batch_of(uint64_t milli_pps, uint64_t batches) {
 static void transmitter_init(struct transmitter *t, struct pass *p) {
     const struct scan_config *c = &p->scan->config;
     *t = (struct transmitter){.pass = p, .cost = 1};
+    /* A host that has spent its errors on others has the next one within a second: of the tries, doubled in distance, the
+     * last must come after that, or all its closed endpoints look silent. */
+    if (p->lot != NULL && p->ledger.retries > 0)
+        t->timeout_min_ns = ANSWERS_AGAIN_NS / ((UINT64_C(1) << p->ledger.retries) - 1);
     uint64_t milli_pps = c->rate_milli_pps;
     if (c->bandwidth_bps > 0) {
         enum link_type link = p->scan->wires[0].link;
