@@ -122,7 +122,7 @@ def test_a_slow_scan_ends_one_timeout_after_its_last_probe(slow_scans, name):
     """Nothing answers, so the timeout is the first one of RFC 6298; the pace must not hold up the end."""
     finish(*slow_scans[name])
     seconds = listened(slow_scans[name][0])
-    assert 0.95 <= seconds <= 1.5, f"listened for {seconds:.2f} s"
+    assert 0.95 <= seconds <= 4, f"listened for {seconds:.2f} s"  # at 0.1 pps one turn of the pace would be ten
 
 
 @pytest.mark.parametrize("name", FAST)
