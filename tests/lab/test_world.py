@@ -27,15 +27,15 @@ def assert_flawless(verdict, stats, summary):
         assert verdict[mistake] == 0, f"{mistake}: {verdict}"
     assert verdict["summaries"] == 1 and summary["ended"] == "complete"
     assert verdict["found"] == verdict["open_reachable"]
-    assert stats["bad_sum"] == stats["tcp_other"] == stats["ip_other"] == 0
+    assert stats["bad_sum"] == stats["tcp_other"] == stats["ip_other"] == 0, stats
     assert stats["syn"] == verdict["frames"] == summary["sent"]
 
 
 def assert_frugal(verdict):
     """Exactly one frame a try, and none to those who answered, but for answers that this machine was late to see."""
-    assert verdict["unprobed"] == verdict["underprobed"] == 0
-    assert verdict["probed_after_answer"] <= verdict["answered"] / 1000
-    assert verdict["overprobed"] == verdict["probed_after_answer"]
+    assert verdict["unprobed"] == verdict["underprobed"] == 0, verdict
+    assert verdict["probed_after_answer"] <= verdict["answered"] / 1000, verdict
+    assert verdict["overprobed"] == verdict["probed_after_answer"], verdict
     assert abs(verdict["frames"] - verdict["expected_frames"]) <= verdict["expected_frames"] / 100
 
 
