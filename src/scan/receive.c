@@ -88,7 +88,7 @@ static void ignore(struct pass *p, enum ignored why) {
 }
 
 /* A timed probe's answer is a sample only within its try's timeout: a target repeats its SYN-ACK after 1 and 3 s. */
-static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t arrived_ns) {
+static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, bool first, uint64_t arrived_ns) {
     if (tried < 0 && p->kind != PASS_NEIGHBOURS)
         return 0;
     if (tried < 0)
@@ -102,6 +102,8 @@ static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, uint64_t ar
         limit = p->timeout_max_ns;
     if (rtt <= limit)
         rtt_sample(&p->scan->rtt, rtt);
+    else if (first)
+        rtt_late(&p->scan->rtt);
     return rtt;
 }
 
@@ -271,7 +273,7 @@ static void answer_take(struct receiver *x, unsigned wire, const struct frame *f
         outbox_put(x, wire, r, ANSWER_RESET);
     if (!ruling.news)
         return;
-    uint64_t rtt = rtt_of(p, position, a->tried, f->time_ns);
+    uint64_t rtt = rtt_of(p, position, a->tried, mark == LEDGER_FIRST, f->time_ns);
     answered(p, a, mark, parked, ruling.revises);
     if (p->kind == PASS_NEIGHBOURS) {
         neighbour_learn(p, r, a);

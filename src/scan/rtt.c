@@ -1,29 +1,95 @@
 #include "scan/rtt.h"
 
+#define BUCKET_FIRST_BITS 10u     /* 2^10 ns: everything below is in bucket 0 */
+#define BUCKETS_PER_OCTAVE 4u
+#define SAMPLES_FEW 64u           /* before so many, no quantile near 1 means anything */
+#define SAMPLES_MAX 4096u         /* then all counts are halved */
+#define QUANTILE_PART 100u        /* the timeout follows what all but one in so many samples stay below ... */
+#define MARGIN_NUM 3u             /* ... and half as much again: a path that fills up is slower than it was */
+#define MARGIN_DEN 2u
+#define LATE_PART 8u              /* one late reply in so many: the timeout is too short */
+
 void rtt_init(struct rtt *r, uint64_t first_ns, bool fixed) {
-    r->srtt_ns = r->rttvar_ns = 0;
-    r->fixed = fixed;
+    *r = (struct rtt){.fixed = fixed};
     atomic_store(&r->timeout_ns, first_ns);
 }
 
-/* RFC 6298 2.2, 2.3 with alpha 1/8, beta 1/4, K 4; the granularity G is far below the lower clamp. */
-void rtt_sample(struct rtt *r, uint64_t rtt_ns) {
-    if (r->srtt_ns == 0) {
-        r->srtt_ns = rtt_ns > 0 ? rtt_ns : 1;
-        r->rttvar_ns = rtt_ns / 2;
-    } else {
-        uint64_t off = r->srtt_ns > rtt_ns ? r->srtt_ns - rtt_ns : rtt_ns - r->srtt_ns;
-        r->rttvar_ns = r->rttvar_ns - r->rttvar_ns / 4 + off / 4;
-        r->srtt_ns = r->srtt_ns - r->srtt_ns / 8 + rtt_ns / 8;
-    }
-    if (r->fixed)
+static unsigned bucket_of(uint64_t ns) {
+    if (ns < UINT64_C(1) << BUCKET_FIRST_BITS)
+        return 0;
+    unsigned octave = 63 - (unsigned)__builtin_clzll(ns);
+    unsigned quarter = (unsigned)(ns >> (octave - 2)) & (BUCKETS_PER_OCTAVE - 1);
+    unsigned bucket = (octave - BUCKET_FIRST_BITS) * BUCKETS_PER_OCTAVE + quarter;
+    return bucket < RTT_BUCKETS ? bucket : RTT_BUCKETS - 1;
+}
+
+/* Where a bucket ends, in ns. */
+static uint64_t bucket_end(unsigned bucket) {
+    unsigned octave = bucket / BUCKETS_PER_OCTAVE + BUCKET_FIRST_BITS;
+    return (uint64_t)(BUCKETS_PER_OCTAVE + bucket % BUCKETS_PER_OCTAVE + 1) << (octave - 2);
+}
+
+static void histogram_add(struct rtt *r, uint64_t ns) {
+    r->buckets[bucket_of(ns)]++;
+    if (++r->samples < SAMPLES_MAX)
         return;
-    uint64_t timeout = r->srtt_ns + 4 * r->rttvar_ns;
+    r->samples = 0;
+    for (unsigned i = 0; i < RTT_BUCKETS; i++)
+        r->samples += r->buckets[i] /= 2;
+}
+
+static uint64_t quantile(const struct rtt *r) {
+    uint32_t above = 0;
+    unsigned i = RTT_BUCKETS - 1;
+    while (i > 0 && (above += r->buckets[i]) <= r->samples / QUANTILE_PART)
+        i--;
+    return bucket_end(i);
+}
+
+static void timeout_set(struct rtt *r, uint64_t timeout) {
     if (timeout < RTT_TIMEOUT_MIN_NS)
         timeout = RTT_TIMEOUT_MIN_NS;
     if (timeout > RTT_TIMEOUT_MAX_NS)
         timeout = RTT_TIMEOUT_MAX_NS;
-    atomic_store_explicit(&r->timeout_ns, timeout, memory_order_relaxed);
+    if (!r->fixed)
+        atomic_store_explicit(&r->timeout_ns, timeout, memory_order_relaxed);
+}
+
+/* RFC 6298 2.2, 2.3 with alpha 1/8, beta 1/4; the granularity G is far below the lower clamp. */
+static void mean_add(struct rtt *r, uint64_t rtt_ns) {
+    if (r->srtt_ns == 0) {
+        r->srtt_ns = rtt_ns > 0 ? rtt_ns : 1;
+        r->rttvar_ns = rtt_ns / 2;
+        return;
+    }
+    uint64_t off = r->srtt_ns > rtt_ns ? r->srtt_ns - rtt_ns : rtt_ns - r->srtt_ns;
+    r->rttvar_ns = r->rttvar_ns - r->rttvar_ns / 4 + off / 4;
+    r->srtt_ns = r->srtt_ns - r->srtt_ns / 8 + rtt_ns / 8;
+}
+
+static void window_add(struct rtt *r, bool late) {
+    r->early += !late;
+    r->late += late;
+    if (r->early + r->late < RTT_WINDOW)
+        return;
+    if (r->late > RTT_WINDOW / LATE_PART) {
+        uint64_t longer = 2 * atomic_load_explicit(&r->timeout_ns, memory_order_relaxed);
+        rtt_init(r, atomic_load_explicit(&r->timeout_ns, memory_order_relaxed), r->fixed);
+        timeout_set(r, longer);
+    }
+    r->early = r->late = 0;
+}
+
+void rtt_sample(struct rtt *r, uint64_t rtt_ns) {
+    mean_add(r, rtt_ns);
+    histogram_add(r, rtt_ns);
+    uint64_t timeout = quantile(r) * MARGIN_NUM / MARGIN_DEN, few = r->srtt_ns + 4 * r->rttvar_ns;
+    timeout_set(r, r->samples < SAMPLES_FEW && few > timeout ? few : timeout);
+    window_add(r, false);
+}
+
+void rtt_late(struct rtt *r) {
+    window_add(r, true);
 }
 
 static unsigned slot_of(uint64_t position) {

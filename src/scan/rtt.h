@@ -10,16 +10,31 @@
 #define RTT_TIMEOUT_MIN_NS UINT64_C(100000000)
 #define RTT_TIMEOUT_MAX_NS UINT64_C(5000000000)
 
-/* RFC 6298's estimator over all hosts. One thread samples; any may read the timeout. */
+/* How long a reply may take, over all hosts. A mean does not do where one scan meets a rack and a satellite: the timeout
+ * follows an upper quantile of the samples, kept in a histogram of quarter octaves that forgets by halving; while
+ * samples are few, RFC 6298's mean and deviation.
+ *
+ * A reply after its try's timeout is no sample, since a target that repeats its SYN-ACK after 1 and 3 s would teach
+ * round trips that never were. But where many first replies are late the way itself has become longer than the timeout,
+ * and no sample could ever say so: then the timeout doubles and learning begins anew. One thread samples; any may read
+ * the timeout. */
+#define RTT_BUCKETS 96u      /* quarter octaves from 1 us to 17 s */
+#define RTT_WINDOW 64u       /* timed replies, early and late, between two looks at the share of late ones */
+
 struct rtt {
-    uint64_t srtt_ns, rttvar_ns; /* 0 before the first sample */
+    uint64_t srtt_ns, rttvar_ns; /* RFC 6298 2; 0 before the first sample */
+    uint32_t buckets[RTT_BUCKETS], samples; /* the histogram, and the sum of it */
+    unsigned early, late;        /* replies of this window */
     _Atomic uint64_t timeout_ns; /* after try 0 */
     bool fixed;
 };
 
 /* first_ns: the timeout before any sample; with fixed it stays. */
 void rtt_init(struct rtt *r, uint64_t first_ns, bool fixed);
+/* A reply within its try's timeout, after rtt_ns. */
 void rtt_sample(struct rtt *r, uint64_t rtt_ns);
+/* An endpoint's first reply, after its try's timeout. */
+void rtt_late(struct rtt *r);
 
 /* The timed probes: a direct-mapped table by position, written by the transmitter and read by the receiver. A newer
  * probe takes the place of an older one. */
