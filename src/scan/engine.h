@@ -80,6 +80,7 @@ struct pass {
     struct counters counters;
     uint64_t timeout_max_ns;
     struct array up[2];         /* addr_t: addresses that answered, of the receiver and of the transmitter; discovery */
+    struct seen seen;           /* which of its endpoints were found open, or up */
     struct lot *lot;            /* parked hosts; NULL where no technique of the plan can need it */
     _Atomic uint64_t silence_listed; /* chunks whose silence has been handed to the report */
     /* What is said once to the other thread. */
@@ -111,7 +112,6 @@ struct scan {
     struct pcapfile *pcap;
     struct rtt rtt;
     struct rtt_table timed;
-    struct seen seen;
     uint64_t gateways_silent;
     uint64_t neighbour_sent, ping_sent; /* frames of those passes */
     uint64_t started_ns; /* monotonic */

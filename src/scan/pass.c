@@ -83,6 +83,7 @@ int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, co
     p->plan = plan;
     p->paths = paths;
     p->ledger = LEDGER_INIT;
+    seen_init(&p->seen);
     int err = pass_init(p, e);
     if (err < 0) {
         pass_free(p);
@@ -95,6 +96,7 @@ int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, co
 void pass_free(struct pass *p) {
     ledger_deinit(&p->ledger);
     lot_free(p->lot);
+    seen_deinit(&p->seen);
     for (unsigned i = 0; i < 2; i++)
         array_deinit(&p->up[i]);
     free(p);

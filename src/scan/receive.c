@@ -116,7 +116,7 @@ struct ruling {
 static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark, const struct answer *a) {
     static const struct ruling nothing = {.news = false};
     bool found = verdict_rank(a->verdict.state) == verdict_rank(STATE_OPEN);
-    int fresh = found ? seen_add(&p->scan->seen, index) : 0;
+    int fresh = found ? seen_add(&p->seen, index) : 0;
     if (fresh < 0)
         pass_fail(p, fresh);
     switch (mark) {

@@ -108,7 +108,6 @@ int scan_create(const struct scan_config *config, struct scan **out, struct erro
     s->routes = ROUTE_MAP_INIT;
     s->claim = CLAIM_INIT;
     s->neighbours = NEIGHBOURS_INIT;
-    seen_init(&s->seen);
     pthread_mutex_init(&s->progress_lock, NULL);
     int err = scan_prepare(s, e);
     if (err < 0) {
@@ -140,7 +139,6 @@ void scan_free(struct scan *s) {
     path_map_deinit(&s->own.paths);
     neighbours_deinit(&s->neighbours);
     route_map_deinit(&s->routes);
-    seen_deinit(&s->seen);
     pthread_mutex_destroy(&s->progress_lock);
     free(s);
 }
@@ -237,8 +235,6 @@ static int hosts_discover(struct scan *s, struct summary *sum, struct error *e) 
     if (err == 0)
         err = plan_restrict(s->config.plan, p->up[0].items, p->up[0].n, &s->alive_plan, e);
     pass_free(p);
-    seen_deinit(&s->seen); /* it spoke of that pass's indexes */
-    seen_init(&s->seen);
     return err;
 }
 
