@@ -25,7 +25,8 @@
 #define SHUT_RATIO 0.1    /* less than this share of the baseline is no overload but a shut door */
 
 #define LEARN_ANSWERS 64.0
-#define PREPARED 2.0  /* the baseline of a step holds so many times the answers that its test needs */
+#define MATURE 8.0    /* a baseline of so many times the answers that a test needs is not to blame ... */
+#define GROW 2.0      /* ... and a younger one has to grow so many times before the test is repeated */
 #define UNDECIDED 5.0 /* a test that takes so many times the answers it needs is given up */
 #define BLIND_ANSWERS 5.0    /* a second: fewer expected tell nothing in time */
 #define CANARY_ANSWERS 500.0 /* a second: more natural ones need no canaries */
@@ -43,7 +44,9 @@
 #define CEILING_NS (30 * NS_PER_SEC)
 #define CEILING_MAX_NS (480 * NS_PER_SEC)
 #define DIP_FIRST_NS (5 * NS_PER_SEC)
+#define DIP_LONGEST_NS (4 * NS_PER_SEC)
 #define DIP_MAX_NS (80 * NS_PER_SEC)
+#define DIP_TEST_SECONDS 2.0
 #define DIP_LOSS 0.02                 /* less loss than this is not worth a dip */
 #define LOCAL_PAUSE_NS (200 * NS_PER_MS)
 #define MEMORY_NS (60 * NS_PER_SEC)   /* half-life of the baseline */
@@ -262,6 +265,9 @@ static void settle(struct govern *g, double delivered, uint64_t now_ns) {
     g->step = fmax(g->step / STEP_RESTART, step_min(g));
     g->shut_ns = 0;
     rate_set(g, delivered * KEEP, now_ns);
+    /* A rate that had been good for long may be so again: what ended it may have passed. */
+    if (g->climb_ns == 0)
+        g->step = fmin(fmax(g->step, (g->before_fall / g->rate - 1) / 2), STEP_MAX);
     hold(g, now_ns, g->climb_ns != 0 ? HOLD_TESTS * (now_ns - g->climb_ns) : 0);
     g->climb_ns = 0;
 }
@@ -289,6 +295,7 @@ static bool fallen(struct govern *g, uint64_t now_ns) {
         if (w->packets > 0 && e > LEVEL_FALL) {
             if (g->phase != GOVERN_CLIMB)
                 g->good = 0;
+            g->before_fall = g->rate;
             cut(g, w->load / w->packets, ratio_of(g, w->count), now_ns);
             return true;
         }
@@ -369,7 +376,7 @@ static double answers_for(const struct govern *g, double step) {
 
 /* A large step that is half too large must not pass for a good one. */
 static double judged(double step) {
-    return step > STEP_BLIND ? step / 2 : step;
+    return step > STEP_BLIND ? fmax(STEP_BLIND, 0.7 * step) : step;
 }
 
 static void climb(struct govern *g, double step, uint64_t now_ns) {
@@ -430,21 +437,37 @@ static bool climb_is_long(const struct govern *g) {
     return ns >= (g->rate > g->ceiling * KEEP && g->rate < g->ceiling * (1 + 2 * STEP_PAST) ? SPAN_NEAR_NS : SPAN_MIN_NS);
 }
 
+/* The counts of a step that was taken join the baseline, unless they look like a small fall. */
+static void climb_accept(struct govern *g) {
+    if (evidence(g, g->epoch, fall_ratios[FINEST]) < LEVEL_FALL / 2)
+        counts_add(g->baseline, g->epoch);
+}
+
+/* Neither as good nor as bad as it might be. A young baseline is to blame, and has to grow; else the step. */
+static void climb_retreat(struct govern *g, uint64_t now_ns) {
+    double known = answers_of(g->baseline), needed = answers_for(g, judged(g->step));
+    if (known > MATURE * needed)
+        g->step = fmax(g->step / 2, step_min(g));
+    g->prepared = GROW * known;
+    rate_set(g, g->good, now_ns);
+    epoch_reset(g);
+    watches_reset(g);
+    hold(g, now_ns, 0);
+    g->climb_ns = 0;
+}
+
 static void climb_judge(struct govern *g, uint64_t now_ns) {
     double e = evidence(g, g->epoch, 1 / (1 + judged(g->step)));
-    if (climb_is_long(g) && e <= -LEVEL_ACCEPT) {
+    bool tested = climb_is_long(g);
+    if (tested && e <= -LEVEL_ACCEPT) {
         g->blind = false;
-        counts_add(g->baseline, g->epoch);
-        watches_reset(g);
+        climb_accept(g);
         climb(g, step_after(g), now_ns);
-    } else if (expected(g, g->epoch) > UNDECIDED * answers_for(g, judged(g->step)) && answer_rate(g) >= BLIND_ANSWERS) {
-        /* Neither as good nor as bad as it might be: back, and better prepared the next time. */
-        rate_set(g, g->good, now_ns);
-        start_anew(g, now_ns);
-        g->step = fmax(g->step / 2, step_min(g));
-        hold(g, now_ns, now_ns - g->climb_ns);
-        g->climb_ns = 0;
+    } else if (tested && answer_rate(g) >= BLIND_ANSWERS &&
+               expected(g, g->epoch) > UNDECIDED * answers_for(g, judged(g->step))) {
+        climb_retreat(g, now_ns);
     } else if (blind_time(g) && e < SUSPICION) {
+        climb_accept(g);
         climb_blind(g, now_ns);
     }
 }
@@ -452,7 +475,13 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
 /* Is less lost with less? Only asked where later tries say that something is lost, or where nobody says. */
 static bool dip_is_due(const struct govern *g, uint64_t now_ns) {
     bool clean = g->confirmed_sent > 100 && g->confirmed_lost < DIP_LOSS * g->confirmed_sent;
-    return now_ns >= g->dip_ns && !clean && answer_rate(g) >= BLIND_ANSWERS && g->rate * DIP > g->floor;
+    bool quick = answers_for(g, (1 - DIP) / 2) < answer_rate(g) * DIP_TEST_SECONDS;
+    return now_ns >= g->dip_ns && !clean && quick && g->rate * DIP > g->floor;
+}
+
+/* More answers than a few seconds bring are not waited for. */
+static double prepared_most(const struct govern *g) {
+    return answer_rate(g) * 2 * TEST_SECONDS;
 }
 
 static void hold_on(struct govern *g, uint64_t now_ns) {
@@ -466,14 +495,14 @@ static void hold_on(struct govern *g, uint64_t now_ns) {
         double step = fmax(g->step, step_min(g));
         if (answer_rate(g) < BLIND_ANSWERS)
             climb_blind(g, now_ns);
-        else if (answers_of(g->baseline) >= PREPARED * answers_for(g, judged(step)))
+        else if (answers_of(g->baseline) >= fmin(fmax(answers_for(g, judged(step)), g->prepared), prepared_most(g)))
             climb(g, step, now_ns);
     }
 }
 
 static void dip_judge(struct govern *g, uint64_t now_ns) {
     double e = evidence(g, g->epoch, 1 / (1 - (1 - DIP) / 2));
-    bool over = now_ns - epoch_start(g) > TRIAL_MAX_NS + g->timeout_ns;
+    bool over = now_ns - epoch_start(g) > DIP_LONGEST_NS + g->timeout_ns;
     if (epoch_is_long(g) && e >= LEVEL_DIP) {
         double delivered = fmin(g->before / ratio_of(g, g->epoch), g->rate / KEEP);
         memcpy(g->baseline, g->epoch, sizeof(g->baseline));
@@ -536,6 +565,7 @@ bool govern_step(struct govern *g, uint64_t now_ns, uint64_t packets) {
     } else if (g->phase == GOVERN_TRIAL) {
         trial_judge(g, now_ns);
     } else if (!fallen(g, now_ns)) {
+        noise_update(g, now_ns);
         if (g->phase != GOVERN_DIP)
             risen(g);
         if (g->phase == GOVERN_DIP) {
@@ -543,7 +573,6 @@ bool govern_step(struct govern *g, uint64_t now_ns, uint64_t packets) {
         } else if (g->phase == GOVERN_CLIMB) {
             climb_judge(g, now_ns);
         } else {
-            noise_update(g, now_ns);
             baseline_feed(g, now_ns);
             hold_on(g, now_ns);
         }

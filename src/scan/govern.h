@@ -84,6 +84,8 @@ struct govern {
     double step;           /* the next rise of the rate, relative */
     uint64_t hold_until_ns;
     double good;           /* CLIMB, TRIAL: the rate that the last step began at; 0: not known to be good */
+    double prepared;       /* answers that the baseline should hold before the next step */
+    double before_fall;    /* the rate when the share last fell */
     double before, ratio;  /* TRIAL, DIP: the rate before, and the share then beside the baseline */
     double ceiling;        /* what arrived when the share last fell; 0: no fall yet */
     uint64_t ceiling_ns, ceiling_for_ns; /* when that was, and how long it binds climbing without a signal */
