@@ -144,10 +144,18 @@ static double column_log_posterior(const struct column *col, const struct eviden
     return sum - (v->n + 0.5) * log1p(-fmin(column_missed(col, v, mu), MISSED_MAX));
 }
 
-/* Where the slope in logit mu is 0, from a guess nearby: bracketed, then Illinois' false position. */
-static double column_mode(const struct column *col, const struct evidence *v, double guess) {
-    double width = 0.1, lo = guess, hi = guess;
-    double at = column_slope(col, v, guess), f_lo = at, f_hi = at;
+/* Where the slope in logit mu is 0, to a tenth of the standard deviation: Newton's method from a guess of both, and
+ * where that does not arrive, a bracket and Illinois' false position. */
+static double column_mode(const struct column *col, const struct evidence *v, double guess, double sd) {
+    double close = 0.01 * (1 + v->after[0]);
+    for (int i = 0; i < 4; i++) {
+        double at = column_slope(col, v, guess);
+        if (at * at < close)
+            return guess;
+        guess = fmax(fmin(guess + fmax(fmin(at * sd * sd, 1), -1), MU_LOGIT_MAX), MU_LOGIT_MIN);
+    }
+    double width = 0.1, lo = guess, hi = guess, f_lo, f_hi;
+    f_lo = f_hi = column_slope(col, v, guess);
     while (f_lo <= 0 && lo > MU_LOGIT_MIN) {
         hi = lo, f_hi = f_lo;
         lo = fmax(lo - width, MU_LOGIT_MIN), width *= 3;
@@ -162,7 +170,7 @@ static double column_mode(const struct column *col, const struct evidence *v, do
         return lo;
     if (f_hi > 0)
         return hi;
-    double x = guess, close = 0.0025 * (1 + v->after[0]);
+    double x = guess;
     for (int i = 0, side = 0; i < 40 && hi - lo > 1e-5; i++) {
         x = (lo * f_hi - hi * f_lo) / (f_hi - f_lo);
         double f = column_slope(col, v, x);
@@ -182,20 +190,24 @@ static double column_mode(const struct column *col, const struct evidence *v, do
 /* Each phi's best mu, how wide the posterior is there, and what it holds by Laplace's approximation. */
 struct ridge {
     struct column columns[PHI_NODES];
-    double mode[PHI_NODES], sd[PHI_NODES], log_mass[PHI_NODES];
+    double mode[PHI_NODES], sd[PHI_NODES], log_sd[PHI_NODES], log_mass[PHI_NODES];
     double best; /* of log_mass */
 };
 
 static void ridge_climb(struct ridge *r, const struct evidence *v, double from, double to, double guess) {
+    double sd = 1 / sqrt(1 + v->after[0]);
     r->best = -INFINITY;
     for (unsigned i = 0; i < PHI_NODES; i++) {
         struct column *col = &r->columns[i];
         column_set(col, v, from + (to - from) * i / (PHI_NODES - 1));
-        guess = r->mode[i] = column_mode(col, v, guess);
+        if (i > 1)
+            guess = 2 * r->mode[i - 1] - r->mode[i - 2];
+        guess = r->mode[i] = column_mode(col, v, guess, sd);
         double h = 0.02 / sqrt(1 + v->after[0] / 100);
         double curve = (column_slope(col, v, guess - h) - column_slope(col, v, guess + h)) / (2 * h);
-        r->sd[i] = curve > 0.1 ? 1 / sqrt(curve) : sqrt(10);
-        r->log_mass[i] = column_log_posterior(col, v, guess) + log(r->sd[i]);
+        r->sd[i] = sd = curve > 0.1 ? 1 / sqrt(curve) : sqrt(10);
+        r->log_sd[i] = log(sd);
+        r->log_mass[i] = column_log_posterior(col, v, guess) + r->log_sd[i];
         r->best = fmax(r->best, r->log_mass[i]);
     }
 }
@@ -215,7 +227,7 @@ static double posterior(const struct evidence *v, struct node nodes[NODES]) {
             last--;
         first -= first > 0;
         last += last < PHI_NODES - 1;
-        if (round == 2 || last - first > PHI_NODES * 2 / 3)
+        if (round == 2 || last - first > PHI_NODES / 2)
             break;
         guess = r.mode[first];
         from = r.columns[first].log_phi;
@@ -226,7 +238,9 @@ static double posterior(const struct evidence *v, struct node nodes[NODES]) {
         unsigned p = i / MU_NODES;
         double x = r.mode[p] + ((double)(i % MU_NODES) - MU_NODES / 2) * MU_STEP * r.sd[p];
         x = fmax(fmin(x, MU_LOGIT_MAX), MU_LOGIT_MIN);
-        double log_weight = column_log_posterior(&r.columns[p], v, x) + log(r.sd[p]);
+        double log_weight = -INFINITY;
+        if (r.log_mass[p] >= r.best - NEGLIGIBLE - 2)
+            log_weight = column_log_posterior(&r.columns[p], v, x) + r.log_sd[p];
         nodes[i] = (struct node){.mu = logistic(x), .phi = r.columns[p].phi, .weight = log_weight};
         best = fmax(best, log_weight);
     }
