@@ -76,6 +76,21 @@ static void say_undecided(struct console *c, const struct summary *sum) {
                   sum->hosts_limited == 1 ? " limits" : "s limit");
 }
 
+/* What the tries themselves say of what they did not reach. */
+static void say_missed(struct console *c, const struct summary *sum, bool verbose) {
+    char missed[GROUPED_MAX], low[GROUPED_MAX], high[GROUPED_MAX];
+    uint64_t found = sum->states[STATE_OPEN] + sum->states[STATE_UP];
+    if (!sum->missed_known || (sum->missed_high == 0 && !verbose))
+        return;
+    double percent = found + sum->missed > 0 ? 100.0 * (double)sum->missed / (double)(found + sum->missed) : 0;
+    console_notef(c, "estimated missed: %s (%.2f %%), 95 %% interval %s..%s%s", progress_grouped(sum->missed, missed),
+                  percent, progress_grouped(sum->missed_low, low), progress_grouped(sum->missed_high, high),
+                  verbose ? "; of hosts that any try can reach, not of those that were off or shun this source" : "");
+    if (verbose)
+        console_notef(c, "%.2f %% of the probes to what answers went unanswered; silence was probed again %u time%s",
+                      100 * sum->loss, sum->retries, sum->retries == 1 ? "" : "s");
+}
+
 /* What was not shown, but may well be open. */
 static void say_hidden(struct console *c, const struct summary *sum, uint16_t show) {
     char text[GROUPED_MAX];
@@ -150,6 +165,7 @@ void closing_words(struct console *c, const struct summary *sum, const struct cl
     say_found(c, sum, how->ports);
     if (how->ports)
         say_hosts(c, sum);
+    say_missed(c, sum, how->verbose);
     say_undecided(c, sum);
     say_hidden(c, sum, how->show);
     say_early_end(c, sum);

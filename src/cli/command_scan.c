@@ -19,6 +19,7 @@
 #include "probe/technique.h"
 
 #define BIT(technique) (UINT32_C(1) << (technique))
+#define RETRIES_CONNECT 3u /* what --retries auto means to a connect scan, whose kernel re-sends by itself */
 #define SEED_BITS 53           /* a drawn seed fits the numbers of every JSON reader */
 #define GROUPED_HOSTS_MAX 64u  /* "few hosts": their findings are listed by host at the end, on a terminal */
 
@@ -89,7 +90,9 @@ static void fill_config(struct run *r) {
         .rate_milli_pps = bandwidth ? 0 : s->rate_milli_pps,
         .bandwidth_bps = s->bandwidth_bps,
         .rate_default = !bandwidth && !settings_given(s, "rate"),
-        .retries = (unsigned)s->retries,
+        .retries = s->retries == RETRIES_AUTO ? RETRIES_CONNECT : (unsigned)s->retries,
+        .retries_auto = s->retries == RETRIES_AUTO,
+        .miss = (double)s->miss_ppb / (double)PPB,
         .timeout_ns = s->timeout_ns,
         .wait_ns = s->wait_ns,
         .ifname = s->interface,

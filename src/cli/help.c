@@ -249,6 +249,7 @@ void help_table(FILE *f) {
     static const char *const kinds[KIND_COUNT_OF_KINDS] = {
         [KIND_FLAG] = "flag",         [KIND_COUNT] = "count",       [KIND_NUMBER] = "number",
         [KIND_RATE] = "rate",         [KIND_BITS] = "bits",         [KIND_DURATION] = "duration",
+        [KIND_RETRIES] = "retries",   [KIND_SHARE] = "share",
         [KIND_SHARD] = "shard",       [KIND_TEXT] = "text",         [KIND_WORDS] = "words",
         [KIND_TARGETS] = "targets",   [KIND_PORTS] = "ports",       [KIND_SOURCE] = "source",
         [KIND_MAC] = "mac",           [KIND_STATES] = "states",     [KIND_TECHNIQUE] = "technique",

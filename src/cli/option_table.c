@@ -157,8 +157,14 @@ const struct option options[] = {
              "nothing; 4, aggressive: --rate 30k; 5, insane: --rate 100k --retries 2 --timeout 250ms. Options that are "
              "given beside it count more.",
      .clash = "ZMap's -T N, its threads, is not needed"},
-    {.name = "retries", .aliases = "max-retries", .kind = KIND_NUMBER, .group = GROUP_PACE, .metavar = "N",
-     .fallback = "3", .lo = 0, .hi = 10, .at = AT(retries), .help = "re-probes of what did not answer"},
+    {.name = "retries", .aliases = "max-retries", .kind = KIND_RETRIES, .group = GROUP_PACE, .metavar = "N",
+     .fallback = "auto", .lo = 0, .hi = 10, .at = AT(retries),
+     .help = "re-probes of what did not answer; auto: as many as the path's loss needs",
+     .more = "auto measures how many first answers come to later tries. A clean path gets one re-probe, a bad one up to "
+             "ten; three while there are too few answers to tell."},
+    {.name = "miss", .kind = KIND_SHARE, .group = GROUP_PACE, .metavar = "SHARE", .lo = 1, .hi = PPB / 2,
+     .at = AT(miss_ppb), .help = "--retries auto: the share of live endpoints that may be missed (default: 0.1%)",
+     .more = "Above 2^24 endpoints the default is 1%. The closing words estimate what was missed in fact."},
     {.name = "timeout", .aliases = "initial-rtt-timeout", .kind = KIND_DURATION, .group = GROUP_PACE,
      .metavar = "TIME", .lo = NS_PER_MS, .hi = HOUR / 6, .at = AT(timeout_ns), .flags = OPTION_UNIT,
      .help = "first timeout, doubled every try: 500ms, 2s (default: by round-trip time)"},

@@ -14,6 +14,8 @@ enum option_kind {
     KIND_NUMBER,    /* uint64_t, lo..hi */
     KIND_RATE,      /* uint64_t in thousandths, lo..hi; "0.1", "10k" */
     KIND_BITS,      /* uint64_t, lo..hi; "10M" */
+    KIND_RETRIES,   /* uint64_t, lo..hi, or RETRIES_AUTO */
+    KIND_SHARE,     /* uint64_t, parts per thousand million; "0.1%", "0.001" */
     KIND_DURATION,  /* uint64_t in ns, lo..hi */
     KIND_SHARD,     /* struct shard_setting, "I/N" */
     KIND_TEXT,      /* const char * */

@@ -12,6 +12,9 @@
 #include "plan/target.h"
 #include "probe/probe.h"
 
+#define RETRIES_AUTO UINT64_MAX /* as many as the measured loss needs */
+#define PPB UINT64_C(1000000000)
+
 struct shard_setting {
     uint64_t i, n; /* 1 <= i <= n */
 };
@@ -67,7 +70,8 @@ struct settings {
     uint64_t ttl;
 
     uint64_t rate_milli_pps, bandwidth_bps; /* 0 = none */
-    uint64_t retries;
+    uint64_t retries;  /* or RETRIES_AUTO */
+    uint64_t miss_ppb; /* share that may be missed, in parts per 10^9; 0 = by the size of the scan */
     uint64_t timeout_ns, wait_ns; /* 0 = by round-trip time */
     uint64_t host_timeout_ns;     /* 0 = for ever */
     uint64_t max_results, max_runtime_ns; /* 0 = no limit */

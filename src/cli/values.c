@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -88,6 +89,30 @@ static int set_bits(const struct setter *t) {
     if (parse_scaled(t->text, &milli) < 0 || milli % 1000 || milli / 1000 < t->o->lo || milli / 1000 > t->o->hi)
         return expected(t, "bits a second, 1 to 1000G (such as 500k, 10M, 1G)");
     *(uint64_t *)t->at = milli / 1000;
+    return 0;
+}
+
+static int set_retries(const struct setter *t) {
+    uint64_t n = RETRIES_AUTO;
+    if (strcmp(t->text, "auto") != 0 && parse_u64(t->text, t->o->lo, t->o->hi, &n) < 0)
+        return expected(t, "auto, or a whole number from %" PRIu64 " to %" PRIu64, t->o->lo, t->o->hi);
+    *(uint64_t *)t->at = n;
+    return 0;
+}
+
+/* Up to nine decimals, so that a share is a whole number of parts per 10^9. */
+static int set_share(const struct setter *t) {
+    char *end = NULL;
+    double share = strtod(t->text, &end);
+    bool number = t->text[strspn(t->text, "0123456789.%")] == '\0' && end != t->text;
+    if (number && *end == '%') {
+        share /= 100;
+        end++;
+    }
+    double parts = share * (double)PPB + 0.5;
+    if (!number || *end || !(parts >= (double)t->o->lo && parts <= (double)t->o->hi + 0.5))
+        return expected(t, "a share from 0.0000001%% to 50%% (such as 0.1%%, 0.001)");
+    *(uint64_t *)t->at = (uint64_t)parts;
     return 0;
 }
 
@@ -362,6 +387,7 @@ static int set_preset(const struct setter *t) {
 static int (*const setters[KIND_COUNT_OF_KINDS])(const struct setter *t) = {
     [KIND_FLAG] = set_flag,         [KIND_COUNT] = set_count,           [KIND_NUMBER] = set_number,
     [KIND_RATE] = set_rate,         [KIND_BITS] = set_bits,             [KIND_DURATION] = set_duration,
+    [KIND_RETRIES] = set_retries,   [KIND_SHARE] = set_share,
     [KIND_SHARD] = set_shard,       [KIND_TEXT] = set_text,             [KIND_WORDS] = set_words,
     [KIND_TARGETS] = set_targets,   [KIND_PORTS] = set_ports,           [KIND_SOURCE] = set_source,
     [KIND_MAC] = set_mac,           [KIND_STATES] = set_states,         [KIND_TECHNIQUE] = set_technique,

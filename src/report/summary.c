@@ -69,8 +69,18 @@ static void write_member(struct writer *w, bool first, const char *name, uint64_
     write_u64(w, "\":", v);
 }
 
+/* The tries there were. */
+static unsigned summary_tries(const struct summary *sum) {
+    unsigned tries = SUMMARY_TRIES_MAX;
+    if (!sum->retries_auto)
+        return sum->retries + 1 < tries ? sum->retries + 1 : tries;
+    while (tries > 1 && sum->sent_at_try[tries - 1] == 0)
+        tries--;
+    return tries;
+}
+
 static void write_counts(struct writer *w, const struct summary *sum) {
-    unsigned tries = sum->retries + 1 < SUMMARY_TRIES_MAX ? sum->retries + 1 : SUMMARY_TRIES_MAX;
+    unsigned tries = summary_tries(sum);
     write_u64(w, ",\"planned\":", sum->planned);
     write_u64(w, ",\"finals\":", sum->finals);
     write_u64(w, ",\"addresses\":", sum->addresses);
@@ -113,6 +123,16 @@ static void write_losses(struct writer *w, const struct summary *sum) {
     write_u64(w, ",\"window_waits_ns\":", sum->window_waits_ns);
 }
 
+static void write_missed(struct writer *w, const struct summary *sum) {
+    if (!sum->missed_known)
+        return;
+    write_u64(w, ",\"missed\":{\"estimate\":", sum->missed);
+    write_u64(w, ",\"low\":", sum->missed_low);
+    write_u64(w, ",\"high\":", sum->missed_high);
+    write_u64(w, ",\"loss_ppm\":", (uint64_t)(sum->loss * 1e6 + 0.5));
+    write_text(w, "}");
+}
+
 int summary_write_json(const struct summary *sum, struct writer *w) {
     write_string(w, "{\"type\":\"summary\",\"version\":", sum->version ? sum->version : "");
     write_argv(w, sum);
@@ -129,6 +149,8 @@ int summary_write_json(const struct summary *sum, struct writer *w) {
     write_u64(w, ",\"bandwidth_bps\":", sum->bandwidth_bps);
     write_u64(w, ",\"batch\":", sum->batch);
     write_u64(w, ",\"retries\":", sum->retries);
+    write_text(w, sum->retries_auto ? ",\"retries_auto\":true" : ",\"retries_auto\":false");
+    write_missed(w, sum);
     write_string(w, ",\"wire\":", sum->wire);
     write_string(w, ",\"interface\":", sum->interface);
     write_text(w, "}\n");

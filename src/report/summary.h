@@ -50,7 +50,13 @@ struct summary {
     uint64_t rate_milli_pps;     /* asked for, 1/1000 packets a second; 0 = no cap */
     uint64_t bandwidth_bps;      /* asked for, 0 = none */
     unsigned batch;              /* largest number of frames of one send call */
-    unsigned retries;
+    unsigned retries;            /* re-probes that silence got, or was getting at the end */
+    bool retries_auto;           /* that number was chosen by the measured loss */
+    /* What no try reached, of the open endpoints (of a ping scan: hosts that are up) that would have answered; 95 %
+     * interval. Not known: nothing was tried twice, or nothing answered. */
+    bool missed_known;
+    uint64_t missed, missed_low, missed_high;
+    double loss;                 /* share of tries at live endpoints that went unanswered */
     char wire[32], interface[64];
 };
 

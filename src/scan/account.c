@@ -59,6 +59,20 @@ void summary_counters(struct summary *sum, const struct counters *c) {
     sum->states[STATE_UNKNOWN] += sum->unreachable + sum->undecided;
 }
 
+/* How much was missed, by what the tries have brought. */
+void summary_missed(struct summary *sum, const struct pass *p) {
+    struct estimate_counts counts;
+    struct estimate estimate;
+    pass_counts(p, &counts);
+    estimate_missed(&counts, sum->states[STATE_OPEN] + sum->states[STATE_UP], &estimate);
+    sum->retries = atomic_load_explicit(&p->ledger.wanted, memory_order_relaxed);
+    sum->missed_known = estimate.known;
+    sum->missed = estimate.open.missed;
+    sum->missed_low = estimate.open.low;
+    sum->missed_high = estimate.open.high;
+    sum->loss = estimate.loss;
+}
+
 void summary_wires(struct summary *sum, const struct scan *s) {
     sum->sent = scan_transmitted(s) - s->neighbour_sent - s->ping_sent;
     sum->arp_sent = s->neighbour_sent;
@@ -94,6 +108,7 @@ void summary_begin(struct summary *sum, const struct scan *s) {
     sum->rate_milli_pps = c->rate_milli_pps;
     sum->bandwidth_bps = c->bandwidth_bps;
     sum->retries = c->retries;
+    sum->retries_auto = c->retries_auto;
     snprintf(sum->wire, sizeof sum->wire, "%s", s->config.wire_ops->name);
     scan_wire_names(s, sum->interface, sizeof sum->interface);
 }
@@ -102,8 +117,9 @@ static uint64_t time_left(const struct scan *s, const struct pass *p, const stru
     uint64_t offered = out->planned - out->unsent;
     if (offered == 0)
         return 0;
+    unsigned wanted = atomic_load_explicit(&p->ledger.wanted, memory_order_relaxed);
     uint64_t timeout = 0, t = atomic_load_explicit(&s->rtt.timeout_ns, memory_order_relaxed);
-    for (unsigned k = 0; k <= p->ledger.retries; k++, t = t * 2 < p->timeout_max_ns ? t * 2 : p->timeout_max_ns)
+    for (unsigned k = 0; k <= wanted; k++, t = t * 2 < p->timeout_max_ns ? t * 2 : p->timeout_max_ns)
         timeout += t;
     /* By time: what one position has cost so far, its re-probes included, times the positions left. */
     __extension__ unsigned __int128 sending = clock_mono_ns() - p->started_ns;

@@ -8,6 +8,7 @@
 #include "plan/order.h"
 #include "probe/probe.h"
 #include "probe/reply.h"
+#include "scan/estimate.h"
 #include "scan/ledger.h"
 #include "scan/pace.h"
 #include "scan/park.h"
@@ -79,6 +80,7 @@ struct pass {
     uint64_t started_ns; /* monotonic */
     struct counters counters;
     uint64_t timeout_max_ns;
+    double miss;                /* with --retries auto: what may stay unseen; 0: the number of re-probes is fixed */
     struct array up[2];         /* addr_t: addresses that answered, of the receiver and of the transmitter; discovery */
     struct seen seen;           /* which of its endpoints were found open, or up */
     struct lot *lot;            /* parked hosts; NULL where no technique of the plan can need it */
@@ -144,6 +146,8 @@ int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, co
                 struct pass **out, struct error *e);
 int pass_run(struct scan *s, struct pass *p, struct error *e); /* both threads, to the end */
 void pass_free(struct pass *p);
+/* What the tries have brought, for estimate.h. The transmitter's, or anybody's when the pass is over. */
+void pass_counts(const struct pass *p, struct estimate_counts *out);
 /* The first failure or reason to end is the one that is told. */
 void pass_fail(struct pass *p, int error);
 void pass_end(struct pass *p, const char *why);
@@ -166,6 +170,7 @@ int ways_check_mtu(const struct scan *s, struct error *e);
 void summary_begin(struct summary *sum, const struct scan *s);
 void summary_heard(struct summary *sum, const struct counters *c); /* what came in: of every pass */
 void summary_counters(struct summary *sum, const struct counters *c);
+void summary_missed(struct summary *sum, const struct pass *p);
 void summary_wires(struct summary *sum, const struct scan *s);
 uint64_t scan_transmitted(const struct scan *s); /* frames that the transmit handles have sent so far */
 const char *scan_wire_names(const struct scan *s, char *buf, size_t n); /* "eth0,lo" */

@@ -11,13 +11,19 @@ static void *map_zero(size_t bytes) {
     return p == MAP_FAILED ? NULL : p;
 }
 
+void ledger_want(struct ledger *l, unsigned reprobes) {
+    atomic_store_explicit(&l->wanted, reprobes < l->retries ? reprobes : l->retries, memory_order_relaxed);
+}
+
 int ledger_init(struct ledger *l, uint64_t first, uint64_t end, unsigned retries, uint64_t window, uint64_t linger_ns,
                 struct error *e) {
     *l = LEDGER_INIT;
     l->first = first;
     l->end = end;
     l->retries = retries;
+    ledger_want(l, retries);
     l->linger_ns = linger_ns;
+    l->moved = true;
     l->n_chunks = (end - first) / CHUNK_PROBES + ((end - first) % CHUNK_PROBES != 0);
 
     uint64_t wanted = window / CHUNK_PROBES + 2;
@@ -62,6 +68,11 @@ void ledger_timeouts(struct ledger *l, uint64_t first_ns, uint64_t max_ns) {
     }
 }
 
+static uint64_t positions_of(const struct ledger *l, uint64_t number) {
+    uint64_t left = l->end - l->first - number * CHUNK_PROBES;
+    return left < CHUNK_PROBES ? left : CHUNK_PROBES;
+}
+
 static bool chunk_answered(const struct chunk *c) {
     uint64_t all = UINT64_MAX;
     for (unsigned w = 0; w < CHUNK_WORDS; w++)
@@ -80,7 +91,10 @@ static bool chunk_open(struct ledger *l, uint64_t number) {
         if (atomic_load_explicit(&l->watermark_ns, memory_order_acquire) <= c->sent_ns)
             return false;
     }
-    uint64_t positions = l->end - l->first - number * CHUNK_PROBES;
+    uint64_t positions = positions_of(l, number);
+    c->told = (uint16_t)(CHUNK_PROBES - positions);
+    c->tried = 0;
+    c->ended = false;
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
         uint64_t used = positions > w * UINT64_C(64) ? positions - w * UINT64_C(64) : 0;
         uint64_t beyond = used >= 64 ? 0 : UINT64_MAX << used;
@@ -100,7 +114,9 @@ static bool cursor_due(const struct ledger *l, unsigned k, uint64_t *wake_ns) {
     if (cur->chunk >= l->cursors[k - 1].chunk)
         return false;
     const struct chunk *c = chunk_of(l, cur->chunk);
-    uint64_t due = c->sent_ns + l->deadline_ns[k - 1];
+    uint64_t due = c->sent_ns + l->deadline_ns[c->tried];
+    if (c->ended)
+        return true;
     if (chunk_answered(c)) {
         if (k <= l->retries)
             return true;
@@ -123,11 +139,30 @@ static void cursor_leave(struct ledger *l, struct ledger_cursor *cur) {
     *cur = (struct ledger_cursor){.chunk = cur->chunk + 1};
 }
 
+/* Try k-1 has had its time in the chunk that cursor k enters: what it brought goes into the tally, and whether another
+ * one is wanted is decided. */
+static void cursor_enter(struct ledger *l, unsigned k) {
+    struct ledger_cursor *cur = &l->cursors[k];
+    struct chunk *c = chunk_of(l, cur->chunk);
+    cur->entered = true;
+    if (c->ended)
+        return;
+    unsigned bits = 0;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        bits += (unsigned)__builtin_popcountll(atomic_load_explicit(&c->bits[w], memory_order_relaxed));
+    l->tally.reached[k - 1] += positions_of(l, cur->chunk);
+    l->tally.answered[k - 1] += bits - c->told;
+    c->told = (uint16_t)bits;
+    c->ended = k > atomic_load_explicit(&l->wanted, memory_order_relaxed);
+}
+
 /* Walks cursor k >= 1 through its chunk to the next unanswered position. */
 static bool cursor_reprobe(struct ledger *l, unsigned k, struct ledger_work *work) {
     struct ledger_cursor *cur = &l->cursors[k];
-    const struct chunk *c = chunk_of(l, cur->chunk);
-    while (cur->offset < CHUNK_PROBES) {
+    struct chunk *c = chunk_of(l, cur->chunk);
+    if (!cur->entered)
+        cursor_enter(l, k);
+    while (cur->offset < CHUNK_PROBES && !c->ended) {
         unsigned w = cur->offset / 64, b = cur->offset % 64;
         uint64_t open = ~atomic_load_explicit(&c->bits[w], memory_order_relaxed) >> b;
         if (open == 0) {
@@ -139,6 +174,7 @@ static bool cursor_reprobe(struct ledger *l, unsigned k, struct ledger_work *wor
         work->tried = k;
         cur->offset++;
         cur->probed = true;
+        c->tried = (uint8_t)k;
         return true;
     }
     cursor_leave(l, cur);
@@ -159,7 +195,9 @@ static void cursor_first(struct ledger *l, struct ledger_work *work) {
         cursor_leave(l, cur);
 }
 
-enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
+/* What the trailing cursors have to do; LEDGER_WAIT: nothing, and *wake_ns says until when at least. */
+static enum ledger_step trailing_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
+    bool held = false; /* something is due that may not be probed now */
     work->wake_ns = UINT64_MAX;
     for (unsigned k = l->retries + 1; k >= 1; k--) {
         if (l->n_stamps == LEDGER_STAMPS_MAX)
@@ -168,11 +206,26 @@ enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_wor
             continue;
         if (k == l->retries + 1)
             return LEDGER_RETIRE;
-        if (!may_probe && !chunk_answered(chunk_of(l, l->cursors[k].chunk)))
+        const struct chunk *c = chunk_of(l, l->cursors[k].chunk);
+        if (!may_probe && !c->ended && !chunk_answered(c)) {
+            held = true;
             continue;
+        }
         if (cursor_reprobe(l, k, work))
             return LEDGER_PROBE;
         k = l->retries + 2; /* it passed a chunk, so the cursors behind it may have work */
+    }
+    l->moved = held;
+    l->quiet_ns = work->wake_ns;
+    return LEDGER_WAIT;
+}
+
+enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
+    work->wake_ns = l->quiet_ns;
+    if (l->moved || atomic_load_explicit(&l->watermark_ns, memory_order_acquire) >= l->quiet_ns) {
+        enum ledger_step step = trailing_next(l, may_probe, work);
+        if (step != LEDGER_WAIT)
+            return step;
     }
     if (l->cursors[0].chunk == l->n_chunks)
         return l->cursors[l->retries + 1].chunk == l->n_chunks ? LEDGER_DONE : LEDGER_WAIT;
@@ -188,6 +241,7 @@ void ledger_stamp(struct ledger *l, uint64_t now_ns) {
     for (unsigned i = 0; i < l->n_stamps; i++)
         chunk_of(l, l->stamps[i])->sent_ns = now_ns;
     l->n_stamps = 0;
+    l->moved = true;
 }
 
 void ledger_settle(struct ledger *l, uint64_t position) {
@@ -196,11 +250,13 @@ void ledger_settle(struct ledger *l, uint64_t position) {
     unsigned bit = (unsigned)(offset % CHUNK_PROBES);
     atomic_fetch_or_explicit(&c->bits[bit / 64], UINT64_C(1) << bit % 64, memory_order_relaxed);
     l->settled++;
+    c->told++;
     if (position + 1 != l->end && bit + 1 != CHUNK_PROBES)
         return;
     /* Nothing of this chunk went out, so there is nothing to listen for. */
     if (l->settled == bit + 1 && l->n_stamps > 0) {
         l->n_stamps--;
+        l->moved = true;
         c->sent_ns = 0;
     }
 }
@@ -217,6 +273,10 @@ unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
         silent[w] = ~atomic_fetch_or_explicit(&c->bits[w], UINT64_MAX, memory_order_acq_rel);
         n += (unsigned)__builtin_popcountll(silent[w]);
+    }
+    if (!c->ended) {
+        l->tally.reached[l->retries] += positions_of(l, cur->chunk - 1);
+        l->tally.answered[l->retries] += CHUNK_PROBES - n - c->told;
     }
     c->sent_ns = now_ns;
     return n;

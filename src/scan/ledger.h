@@ -24,19 +24,32 @@
 /* One cache line. */
 struct chunk {
     _Alignas(64) _Atomic uint64_t bits[CHUNK_WORDS]; /* 1 = answered, settled, or past the end of the shard */
-    uint64_t sent_ns; /* when the last probe of the current try left; once retired: when that was. Monotonic clock */
+    uint64_t sent_ns; /* when the last probe of its latest try left; once retired: when that was. Monotonic clock */
+    uint16_t told;    /* bits set when its answers were last counted into the tally */
+    uint8_t tried;    /* its latest try */
+    bool ended;       /* no further try is wanted */
+};
+
+/* What each try has brought: the counts that say how much silence is loss. Whole chunks, each counted once try k has had
+ * its time, so that late chunks do not look like loss. */
+struct ledger_tally {
+    uint64_t reached[LEDGER_RETRIES_MAX + 1];  /* positions of chunks that try k has reached, where it was needed */
+    uint64_t answered[LEDGER_RETRIES_MAX + 1]; /* of those, first answered while try k was the latest */
 };
 
 struct ledger_cursor {
     uint64_t chunk;  /* the chunk it stands in, counted from the shard's start */
     unsigned offset; /* the next position within it */
+    bool entered;    /* it has looked at this chunk: answers so far are in the tally */
     bool probed;     /* it has sent something in this chunk */
 };
 
 struct ledger {
     uint64_t first, end; /* positions of the shard: first <= p < end */
     uint64_t n_chunks;
-    unsigned retries;    /* R */
+    unsigned retries;    /* R: cursors behind cursor 0 */
+    _Atomic unsigned wanted; /* re-probes that silence gets, 0..R */
+    struct ledger_tally tally;
     uint64_t linger_ns;  /* a chunk that is answered whole still listens so long after its last probe */
     struct chunk *chunks;
     _Atomic uint64_t *weak; /* a second bit, in memory touched only where an answer came that may still be revised */
@@ -44,6 +57,8 @@ struct ledger {
     size_t chunks_bytes, weak_bytes;
 
     struct ledger_cursor cursors[LEDGER_RETRIES_MAX + 2]; /* transmitter's; [R + 1].chunk is the retire cursor */
+    uint64_t quiet_ns;   /* nothing of the trailing cursors is due before the watermark gets there ... */
+    bool moved;          /* ... unless chunks have moved on since they were looked at */
     uint64_t stamps[LEDGER_STAMPS_MAX]; /* chunks whose try ended within the batch being built */
     unsigned n_stamps;
     unsigned settled;    /* positions of cursor 0's chunk that needed no probe */
@@ -66,6 +81,10 @@ void ledger_deinit(struct ledger *l);
 
 /* Timeouts in force from now on: first_ns after try 0, doubled every try, at most max_ns. */
 void ledger_timeouts(struct ledger *l, uint64_t first_ns, uint64_t max_ns);
+
+/* From now on silence is re-probed so often, at most R times (the default). Each chunk keeps to what holds when its
+ * latest try is over. */
+void ledger_want(struct ledger *l, unsigned reprobes);
 
 enum ledger_step {
     LEDGER_PROBE,  /* *position is to be probed, as try *try */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "scan/estimate.h"
 
 #define NEIGHBOUR_TIMEOUT_MAX_NS UINT64_C(1000000000)
 /* A host that is there may miss a request (a sleeping radio), but on a large link nearly every address is empty, and each
@@ -13,9 +14,13 @@
 #define NEIGHBOUR_RETRIES 3u
 #define NEIGHBOUR_RETRIES_LARGE 1u
 #define NEIGHBOURS_LARGE 4096u
+#define MISS_USUAL 0.001
+#define MISS_LARGE 0.01
+#define MISS_LARGE_PLAN (UINT64_C(1) << 24)
 #define LINGER_NS RTT_TIMEOUT_MIN_NS /* an answered chunk still hears what contradicts its answers */
 #define FLIGHT_SECONDS 15u  /* timeouts of 1 + 2 + 4 + 5 s, and a quarter more */
 #define HOSTS_UP_MAX (1u << 28) /* 4 GB of them */
+#define FLIGHT_SECONDS_AUTO 50u /* eleven tries: 1 + 2 + 4 + 8 x 5 s */
 #define FLIGHT_MIN (1u << 16)
 #define FLIGHT_UNCAPPED (1u << 24)
 #define PACKET_BITS_MIN (40u * 8) /* the smallest probe on any wire: -B with raw IP */
@@ -31,12 +36,21 @@ void pass_end(struct pass *p, const char *why) {
 }
 
 /* How many probes may be in flight: what the rate sends while the timeouts of one position run. */
-static uint64_t flight_of(const struct scan *s) {
-    const struct scan_config *c = &s->config;
+static uint64_t flight_of(const struct pass *p) {
+    const struct scan_config *c = &p->scan->config;
+    uint64_t seconds = c->retries_auto ? FLIGHT_SECONDS_AUTO : FLIGHT_SECONDS;
     uint64_t pps = c->bandwidth_bps > 0 ? c->bandwidth_bps / (PACKET_BITS_MIN) : c->rate_milli_pps / 1000;
     if (c->bandwidth_bps == 0 && c->rate_milli_pps == 0)
         return FLIGHT_UNCAPPED;
-    return pps * FLIGHT_SECONDS < FLIGHT_MIN ? FLIGHT_MIN : pps * FLIGHT_SECONDS;
+    return pps * seconds < FLIGHT_MIN ? FLIGHT_MIN : pps * seconds;
+}
+
+/* Cursors behind the first. */
+static unsigned retries_of(const struct pass *p) {
+    const struct scan_config *c = &p->scan->config;
+    if (p->kind == PASS_NEIGHBOURS)
+        return plan_size(p->plan) > NEIGHBOURS_LARGE ? NEIGHBOUR_RETRIES_LARGE : NEIGHBOUR_RETRIES;
+    return c->retries_auto ? ESTIMATE_RETRIES_MAX : c->retries;
 }
 
 /* Can hosts be asked so densely that a limit on their answers hides endpoints, at four tries and one answer a second? */
@@ -68,9 +82,10 @@ static int pass_init(struct pass *p, struct error *e) {
         p->shard.end = p->shard.first + c->sample;
     if (ports && lot_wanted(p) && (p->lot = lot_new(p->plan, c->host_timeout_ns)) == NULL)
         return error_set(e, -ENOMEM, "no memory for hosts that limit their answers");
-    unsigned retries = !links ? c->retries : total > NEIGHBOURS_LARGE ? NEIGHBOUR_RETRIES_LARGE : NEIGHBOUR_RETRIES;
-    return ledger_init(&p->ledger, p->shard.first, p->shard.end, retries, flight_of(p->scan),
-                       links ? 0 : LINGER_NS, e);
+    if (c->retries_auto && !links)
+        p->miss = c->miss > 0 ? c->miss : total > MISS_LARGE_PLAN ? MISS_LARGE : MISS_USUAL;
+    return ledger_init(&p->ledger, p->shard.first, p->shard.end, retries_of(p), flight_of(p), links ? 0 : LINGER_NS,
+                       e);
 }
 
 int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, const struct path_map *paths,
@@ -100,6 +115,12 @@ void pass_free(struct pass *p) {
     for (unsigned i = 0; i < 2; i++)
         array_deinit(&p->up[i]);
     free(p);
+}
+
+void pass_counts(const struct pass *p, struct estimate_counts *out) {
+    *out = (struct estimate_counts){.tries = p->ledger.retries + 1};
+    memcpy(out->reached, p->ledger.tally.reached, sizeof p->ledger.tally.reached);
+    memcpy(out->answered, p->ledger.tally.answered, sizeof p->ledger.tally.answered);
 }
 
 /* Which pass a progress line may look at. */

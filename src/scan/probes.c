@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "probe/packet.h"
 #include "probe/payload.h"
+#include "scan/estimate.h"
 
 static bool protocols_any(const struct wire_protocols *set) {
     return (set->bits[0] | set->bits[1] | set->bits[2] | set->bits[3]) != 0;
@@ -59,10 +60,14 @@ static int slot_is_wandering(void *ctx, const struct slot *slot) {
     return slot->technique == TECHNIQUE_UDP && payload_wanders(slot->port);
 }
 
+static unsigned tries_of(const struct scan_config *c) {
+    return 1 + (c->retries_auto ? ESTIMATE_RETRIES_MAX : c->retries);
+}
+
 /* Gives every technique its source ports, and claims them. */
 static int ports_claim(struct scan *s, struct error *e) {
     const struct scan_config *c = &s->config;
-    unsigned tries = c->retries + 1, runs = 0;
+    unsigned tries = s->probe.port_fixed ? 1 : tries_of(c), runs = 0;
     bool wanders = plan_each_slot(c->plan, slot_is_wandering, NULL) != 0;
     for (unsigned t = 0; t < TECHNIQUE_COUNT; t++)
         runs += uses(s, (enum technique_id)t);
@@ -72,7 +77,7 @@ static int ports_claim(struct scan *s, struct error *e) {
     if (ports_carry(s, PROTO_SCTP)) /* this process has no SCTP sockets that would hold a port */
         protocols_add(&claimed, PROTO_SCTP);
     struct claim_wish wish = {
-        .n = c->source_port != 0 ? 1 : (runs + wanders) * tries,
+        .n = s->probe.port_fixed ? 1 : (runs + wanders) * tries,
         .first = c->source_port,
         .seed = c->seed,
         .tcp = ports_carry(s, PROTO_TCP),
@@ -82,13 +87,13 @@ static int ports_claim(struct scan *s, struct error *e) {
     int err = claim_create(&wish, &s->claim, e);
     if (err < 0)
         return err;
-    unsigned next = s->claim.first, step = c->source_port != 0 ? 0 : tries;
+    unsigned next = s->claim.first, step = s->probe.port_fixed ? 0 : tries;
     for (unsigned t = 0; t < TECHNIQUE_COUNT; t++)
         if (uses(s, (enum technique_id)t)) {
             s->probe.first_port[t] = (uint16_t)next;
             next += step;
         }
-    if (wanders && c->source_port == 0) /* from a port that all share, such an answer would name any service */
+    if (wanders && !s->probe.port_fixed) /* from a port that all share, such an answer would name any service */
         s->probe.wandering_port = (uint16_t)next;
     return 0;
 }
@@ -98,8 +103,8 @@ int probes_prepare(struct scan *s, struct error *e) {
     int err = random_bytes(&s->probe.key, sizeof s->probe.key);
     if (err < 0)
         return error_set(e, err, "no random key from the kernel");
-    s->probe.tries = c->source_port != 0 ? 1 : (uint8_t)(c->retries + 1);
     s->probe.port_fixed = c->source_port != 0;
+    s->probe.tries = s->probe.port_fixed ? 1 : (uint8_t)tries_of(c);
     s->probe.ttl = c->ttl;
     s->probe.flags_given = c->flags_given;
     s->probe.flags = c->flags;

@@ -250,6 +250,7 @@ static int ports_run(struct scan *s, struct summary *sum, struct error *e) {
     err = pass_run(s, p, e);
     summary_heard(sum, &p->counters);
     summary_counters(sum, &p->counters);
+    summary_missed(sum, p);
     if (plan_techniques(plan) == UINT32_C(1) << TECHNIQUE_PING) {
         sum->hosts_up = sum->states[STATE_UP];
         sum->hosts_down = sum->states[STATE_DOWN];

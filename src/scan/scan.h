@@ -23,7 +23,9 @@ struct scan_config {
     uint64_t rate_milli_pps;      /* 1/1000 pps; 0 = no cap */
     uint64_t bandwidth_bps;       /* 0 = none */
     bool rate_default;            /* the user named neither: no cap where every target is on loopback */
-    unsigned retries;             /* 0..10 */
+    unsigned retries;             /* re-probes of silence, 0..10; ignored with retries_auto */
+    bool retries_auto;            /* as many as the measured loss needs for `miss`: 1..10 */
+    double miss;                  /* share of live endpoints that may stay unseen; 0: 0.1 %, above 2^24 endpoints 1 % */
     uint64_t timeout_ns;          /* --timeout: fixed first timeout instead of RFC 6298; 0 = adapt */
     uint64_t wait_ns;             /* --wait: at least so long listened after the last probe; 0 = by RTT */
     const char *ifname;           /* -e or NULL */

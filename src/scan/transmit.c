@@ -28,6 +28,9 @@ struct box {
     size_t used;
 };
 
+#define REPROBES_UNKNOWN 3u /* while nobody can tell what the path loses */
+#define ESTIMATE_EVERY_NS UINT64_C(20000000)
+#define ESTIMATE_FIRST_NS UINT64_C(500000) /* until anything is known: the first chunks need not get tries too many */
 #define ANSWERS_AGAIN_NS UINT64_C(1200000000) /* Linux: one ICMP error a second and address */
 
 struct transmitter {
@@ -44,6 +47,8 @@ struct transmitter {
     uint64_t all_timed;    /* ... after the first so many, so that a small scan with few answers still learns */
     uint64_t last_sent_ns;
     uint64_t timeout_min_ns; /* however short the round trip is */
+    unsigned enough, reprobes_min; /* with --retries auto: what estimate_enough() last said, and what it gets at least */
+    uint64_t estimated_ns;   /* when it was last decided how many re-probes are wanted */
     struct {
         uint64_t position;
         unsigned tried;
@@ -327,6 +332,19 @@ static uint64_t lot_run(struct transmitter *t) {
     return UINT64_MAX;
 }
 
+/* --retries auto: how many re-probes silence is worth, by what the tries have brought so far. */
+static void reprobes_choose(struct transmitter *t, uint64_t now_ns) {
+    struct pass *p = t->pass;
+    if (p->miss <= 0 || now_ns - t->estimated_ns < (t->enough > 0 ? ESTIMATE_EVERY_NS : ESTIMATE_FIRST_NS))
+        return;
+    struct estimate_counts counts;
+    pass_counts(p, &counts);
+    t->enough = estimate_enough(&counts, p->miss, t->enough);
+    unsigned wanted = t->enough > 0 ? t->enough : REPROBES_UNKNOWN;
+    ledger_want(&p->ledger, wanted > t->reprobes_min ? wanted : t->reprobes_min);
+    t->estimated_ns = now_ns;
+}
+
 /* Fills and sends one batch of at most `max` frames. Returns false when the pass has nothing more to do. *wake_ns is 0
  * when there was something to do, else the time before which the ledger has nothing. */
 static bool batch_run(struct transmitter *t, unsigned max, uint64_t *wake_ns) {
@@ -391,8 +409,12 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
     *t = (struct transmitter){.pass = p, .cost = 1};
     /* A host that has spent its errors on others has the next one within a second: of the tries, doubled in distance, the
      * last must come after that, or all its closed endpoints look silent. */
-    if (p->lot != NULL && p->ledger.retries > 0)
-        t->timeout_min_ns = ANSWERS_AGAIN_NS / ((UINT64_C(1) << p->ledger.retries) - 1);
+    unsigned reprobes = p->miss > 0 ? REPROBES_UNKNOWN : p->ledger.retries;
+    ledger_want(&p->ledger, reprobes);
+    if (p->lot != NULL && reprobes > 0) {
+        t->timeout_min_ns = ANSWERS_AGAIN_NS / ((UINT64_C(1) << reprobes) - 1);
+        t->reprobes_min = reprobes;
+    }
     uint64_t milli_pps = c->rate_milli_pps;
     if (c->bandwidth_bps > 0) {
         enum link_type link = p->scan->wires[0].link;
@@ -428,6 +450,7 @@ void *transmit_run(void *arg) {
             count(&p->counters.sink_waits_ns, clock_mono_ns() - now);
             continue;
         }
+        reprobes_choose(&t, now);
         unsigned allowed = pace_allow(&p->pace, now, t.cost, t.batch_max);
         uint64_t paced = 0, wake;
         if (allowed < t.batch && p->pace.period != 0) {

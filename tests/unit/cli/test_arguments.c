@@ -139,8 +139,8 @@ static void test_missing_values(void **state) {
 
 static void test_errors_say_what_was_written(void **state) {
     (void)state;
-    bad("--max-retries 11", "--max-retries: expected a whole number from 0 to 10, not \"11\"");
-    bad("--retries=11", "--retries: expected a whole number from 0 to 10, not \"11\"");
+    bad("--max-retries 11", "--max-retries: expected auto, or a whole number from 0 to 10, not \"11\"");
+    bad("--retries=11", "--retries: expected auto, or a whole number from 0 to 10, not \"11\"");
     bad("-g70000", "-g: expected a whole number from 1 to 65535, not \"70000\" (RustScan's -g is -o hostport:-)");
     bad("198.18.0.256", "bad target \"198.18.0.256\": an octet is at most 255");
     bad("--exclude 198.18.0.1:5", "--exclude: bad target \"198.18.0.1:5\": a port does not belong here; ports are given "

@@ -81,7 +81,7 @@ static void test_places(void **state) {
     bad("\n rat = 5", "file:2:2: unknown key \"rat\"; did you mean rate?");
     bad("qqqqqqqqqqqqq = 5", "file:1:1: unknown key \"qqqqqqqqqqqqq\"; the keys are");
     bad("p = 80", "file:1:1: unknown key \"p\"");
-    bad("max-retries = 11", "file:1:15: retries: expected a whole number from 0 to 10, not \"11\"");
+    bad("max-retries = 11", "file:1:15: retries: expected auto, or a whole number from 0 to 10, not \"11\"");
     bad("target = 1.2.3.300", "file:1:10: target: bad target \"1.2.3.300\"");
     bad("banners = yes", "file:1:1: banners: not built yet");
     bad("dry-run = yes", "file:1:1: dry-run belongs on the command line");
@@ -163,7 +163,7 @@ static void test_echo_is_its_own_echo(void **state) {
     assert_non_null(strstr(once, "\nrate = 2k\n"));
     assert_null(strstr(once, "rate = 1\n"));
     assert_non_null(strstr(once, "\nports = 80\nports = 443\n"));
-    assert_non_null(strstr(once, "\n# retries = 3\n"));
+    assert_non_null(strstr(once, "\n# retries = auto\n"));
     assert_int_equal(second.rate_milli_pps, 2000000);
     assert_int_equal(second.source_mac.mac[5], 1);
     free(once);

@@ -46,7 +46,7 @@ static void refused(struct settings *s, const char *name, const char *const *tex
 static void test_fallbacks(void **state) {
     const struct settings *s = *state;
     assert_int_equal(s->rate_milli_pps, 10000 * 1000);
-    assert_int_equal(s->retries, 3);
+    assert_true(s->retries == RETRIES_AUTO);
     assert_int_equal(s->ttl, 64);
     assert_int_equal(s->show, 0);
     assert_int_equal(s->host_timeout_ns, 60 * NS_PER_SEC);
@@ -72,6 +72,17 @@ static void test_flags_and_counts(void **state) {
 
 static void test_numbers(void **state) {
     struct settings *s = *state;
+    taken(s, "retries", "auto");
+    assert_true(s->retries == RETRIES_AUTO);
+    taken(s, "miss", "0.1%");
+    assert_int_equal(s->miss_ppb, 1000000);
+    taken(s, "miss", "0.001");
+    assert_int_equal(s->miss_ppb, 1000000);
+    taken(s, "miss", "0.0000001%");
+    assert_int_equal(s->miss_ppb, 1);
+    taken(s, "miss", "50%");
+    assert_int_equal(s->miss_ppb, PPB / 2);
+    REFUSED(s, "miss", "", "%", "0", "0%", "51%", "0.6", "-1%", "1%%", "0.1 %", "nan", "inf", "1e-3", "0x1p-4", ".", "1.2.3");
     taken(s, "retries", "0");
     assert_int_equal(s->retries, 0);
     taken(s, "retries", "10");

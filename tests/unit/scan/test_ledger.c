@@ -267,8 +267,69 @@ static void random_walks_account_for_every_position(void **state) {
     }
 }
 
+/* Fewer re-probes are wanted than there are cursors: a chunk ends when its latest try is over, not before, and the tally
+ * counts it once. */
+static void only_what_is_wanted_is_sent(void **state) {
+    (void)state;
+    enum { N = 600, R = 10 };
+    struct ledger l = open_ledger(0, N, R, N, 0);
+    uint8_t tries[N] = {0};
+    unsigned sent = 0;
+    ledger_want(&l, 2);
+    send_due(&l, 1, &sent, tries);
+    for (unsigned i = 0; i < N; i += 2)
+        ledger_mark(&l, i, false);
+    ledger_watermark(&l, 1001);
+    send_due(&l, 1001, &sent, tries);
+    assert_int_equal(l.tally.reached[0], N);
+    assert_int_equal(l.tally.answered[0], N / 2);
+    for (unsigned i = 1; i < N; i += 4)
+        ledger_mark(&l, i, false);
+    ledger_want(&l, 1); /* what was found meanwhile says that one is enough */
+    ledger_watermark(&l, 3000);
+    assert_int_equal(send_due(&l, 3000, &sent, tries), LEDGER_WAIT); /* try 1 still has time */
+    ledger_watermark(&l, 3001);
+    assert_int_equal(send_due(&l, 3001, &sent, tries), LEDGER_DONE);
+    assert_int_equal(sent, N + N / 2);
+    assert_int_equal(l.tally.reached[1], N);
+    assert_int_equal(l.tally.answered[1], N / 4);
+    assert_int_equal(l.tally.reached[2], 0);
+    ledger_deinit(&l);
+}
+
+/* Answered, settled, silent and past the end: the tally holds answers only, each under the try that brought it. */
+static void the_tally_counts_answers_only(void **state) {
+    (void)state;
+    enum { N = 300, R = 2 };
+    struct ledger l = open_ledger(0, N, R, N, 0);
+    struct ledger_work work;
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+        if (work.position % 10 == 0)
+            ledger_settle(&l, work.position);
+    }
+    ledger_stamp(&l, 1);
+    unsigned sent = 0;
+    uint64_t now = 1, timeouts[] = {1000, 2000, 4000};
+    for (unsigned k = 0; k <= R; k++) {
+        for (unsigned i = 0; i < N; i++)
+            if (i % 10 == k + 1)
+                ledger_mark(&l, i, false);
+        now += timeouts[k];
+        ledger_watermark(&l, now);
+        send_due(&l, now, &sent, NULL);
+    }
+    for (unsigned k = 0; k <= R; k++) {
+        assert_int_equal(l.tally.reached[k], N);
+        assert_int_equal(l.tally.answered[k], N / 10);
+    }
+    ledger_deinit(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_what_is_wanted_is_sent),
+        cmocka_unit_test(the_tally_counts_answers_only),
         cmocka_unit_test(silent_positions_get_every_try_once),
         cmocka_unit_test(answered_positions_are_left_alone),
         cmocka_unit_test(a_held_up_receiver_is_no_silence),
