@@ -80,8 +80,8 @@ static void say_undecided(struct console *c, const struct summary *sum) {
 static void say_missed(struct console *c, const struct summary *sum, bool verbose) {
     char missed[GROUPED_MAX], low[GROUPED_MAX], high[GROUPED_MAX];
     uint64_t found = sum->states[STATE_OPEN] + sum->states[STATE_UP];
-    if (!sum->missed_known || (sum->missed_high == 0 && !verbose))
-        return;
+    if (!sum->missed_known || found + sum->missed == 0 || (sum->missed_high == 0 && !verbose))
+        return; /* of nothing found, nothing can be said */
     double percent = found + sum->missed > 0 ? 100.0 * (double)sum->missed / (double)(found + sum->missed) : 0;
     console_notef(c, "estimated missed: %s (%.2f %%), 95 %% interval %s..%s%s", progress_grouped(sum->missed, missed),
                   percent, progress_grouped(sum->missed_low, low), progress_grouped(sum->missed_high, high),

@@ -68,11 +68,6 @@ void ledger_timeouts(struct ledger *l, uint64_t first_ns, uint64_t max_ns) {
     }
 }
 
-static uint64_t positions_of(const struct ledger *l, uint64_t number) {
-    uint64_t left = l->end - l->first - number * CHUNK_PROBES;
-    return left < CHUNK_PROBES ? left : CHUNK_PROBES;
-}
-
 static bool chunk_answered(const struct chunk *c) {
     uint64_t all = UINT64_MAX;
     for (unsigned w = 0; w < CHUNK_WORDS; w++)
@@ -91,8 +86,10 @@ static bool chunk_open(struct ledger *l, uint64_t number) {
         if (atomic_load_explicit(&l->watermark_ns, memory_order_acquire) <= c->sent_ns)
             return false;
     }
-    uint64_t positions = positions_of(l, number);
-    c->told = (uint16_t)(CHUNK_PROBES - positions);
+    uint64_t positions = l->end - l->first - number * CHUNK_PROBES;
+    if (positions > CHUNK_PROBES)
+        positions = CHUNK_PROBES;
+    c->without = c->told = (uint16_t)(CHUNK_PROBES - positions);
     c->tried = 0;
     c->ended = false;
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
@@ -150,7 +147,7 @@ static void cursor_enter(struct ledger *l, unsigned k) {
     unsigned bits = 0;
     for (unsigned w = 0; w < CHUNK_WORDS; w++)
         bits += (unsigned)__builtin_popcountll(atomic_load_explicit(&c->bits[w], memory_order_relaxed));
-    l->tally.reached[k - 1] += positions_of(l, cur->chunk);
+    l->tally.reached[k - 1] += CHUNK_PROBES - c->without;
     l->tally.answered[k - 1] += bits - c->told;
     c->told = (uint16_t)bits;
     c->ended = k > atomic_load_explicit(&l->wanted, memory_order_relaxed);
@@ -250,6 +247,7 @@ void ledger_settle(struct ledger *l, uint64_t position) {
     unsigned bit = (unsigned)(offset % CHUNK_PROBES);
     atomic_fetch_or_explicit(&c->bits[bit / 64], UINT64_C(1) << bit % 64, memory_order_relaxed);
     l->settled++;
+    c->without++;
     c->told++;
     if (position + 1 != l->end && bit + 1 != CHUNK_PROBES)
         return;
@@ -275,7 +273,7 @@ unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64
         n += (unsigned)__builtin_popcountll(silent[w]);
     }
     if (!c->ended) {
-        l->tally.reached[l->retries] += positions_of(l, cur->chunk - 1);
+        l->tally.reached[l->retries] += CHUNK_PROBES - c->without;
         l->tally.answered[l->retries] += CHUNK_PROBES - n - c->told;
     }
     c->sent_ns = now_ns;

@@ -25,6 +25,7 @@
 struct chunk {
     _Alignas(64) _Atomic uint64_t bits[CHUNK_WORDS]; /* 1 = answered, settled, or past the end of the shard */
     uint64_t sent_ns; /* when the last probe of its latest try left; once retired: when that was. Monotonic clock */
+    uint16_t without; /* bits that no probe stands for: settled, or past the end */
     uint16_t told;    /* bits set when its answers were last counted into the tally */
     uint8_t tried;    /* its latest try */
     bool ended;       /* no further try is wanted */
@@ -33,7 +34,7 @@ struct chunk {
 /* What each try has brought: the counts that say how much silence is loss. Whole chunks, each counted once try k has had
  * its time, so that late chunks do not look like loss. */
 struct ledger_tally {
-    uint64_t reached[LEDGER_RETRIES_MAX + 1];  /* positions of chunks that try k has reached, where it was needed */
+    uint64_t reached[LEDGER_RETRIES_MAX + 1];  /* probed positions of chunks that try k has reached, where needed */
     uint64_t answered[LEDGER_RETRIES_MAX + 1]; /* of those, first answered while try k was the latest */
 };
 
