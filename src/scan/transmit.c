@@ -28,7 +28,7 @@ struct box {
     size_t used;
 };
 
-#define REPROBES_UNKNOWN 3u /* while nobody can tell what the path loses */
+#define ESTIMATE_WINDOW 65536u /* first answers: what a path loses is known from so many, and was otherwise before */
 #define ESTIMATE_EVERY_NS UINT64_C(20000000)
 #define ESTIMATE_FIRST_NS UINT64_C(500000) /* until anything is known: the first chunks need not get tries too many */
 #define ANSWERS_AGAIN_NS UINT64_C(1200000000) /* Linux: one ICMP error a second and address */
@@ -48,6 +48,8 @@ struct transmitter {
     uint64_t last_sent_ns;
     uint64_t timeout_min_ns; /* however short the round trip is */
     unsigned enough, reprobes_min; /* with --retries auto: what estimate_enough() last said, and what it gets at least */
+    struct ledger_tally told;      /* what of the tally has gone into ... */
+    struct estimate_counts recent; /* ... the counts of late, which older ones fade from: paths change */
     uint64_t estimated_ns;   /* when it was last decided how many re-probes are wanted */
     struct {
         uint64_t position;
@@ -337,10 +339,17 @@ static void reprobes_choose(struct transmitter *t, uint64_t now_ns) {
     struct pass *p = t->pass;
     if (p->miss <= 0 || now_ns - t->estimated_ns < (t->enough > 0 ? ESTIMATE_EVERY_NS : ESTIMATE_FIRST_NS))
         return;
-    struct estimate_counts counts;
-    pass_counts(p, &counts);
-    t->enough = estimate_enough(&counts, p->miss, t->enough);
-    unsigned wanted = t->enough > 0 ? t->enough : REPROBES_UNKNOWN;
+    struct ledger_tally *now = &p->ledger.tally;
+    t->recent.tries = p->ledger.retries + 1;
+    for (unsigned k = 0; k <= p->ledger.retries; k++) {
+        t->recent.reached[k] += now->reached[k] - t->told.reached[k];
+        t->recent.answered[k] += now->answered[k] - t->told.answered[k];
+    }
+    t->told = *now;
+    if (t->recent.answered[0] > ESTIMATE_WINDOW)
+        estimate_fade(&t->recent);
+    t->enough = estimate_enough(&t->recent, p->miss, t->enough);
+    unsigned wanted = t->enough > 0 ? t->enough : ESTIMATE_RETRIES_UNKNOWN;
     ledger_want(&p->ledger, wanted > t->reprobes_min ? wanted : t->reprobes_min);
     t->estimated_ns = now_ns;
 }
@@ -409,7 +418,7 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
     *t = (struct transmitter){.pass = p, .cost = 1};
     /* A host that has spent its errors on others has the next one within a second: of the tries, doubled in distance, the
      * last must come after that, or all its closed endpoints look silent. */
-    unsigned reprobes = p->miss > 0 ? REPROBES_UNKNOWN : p->ledger.retries;
+    unsigned reprobes = p->miss > 0 ? ESTIMATE_RETRIES_UNKNOWN : p->ledger.retries;
     ledger_want(&p->ledger, reprobes);
     if (p->lot != NULL && reprobes > 0) {
         t->timeout_min_ns = ANSWERS_AGAIN_NS / ((UINT64_C(1) << reprobes) - 1);
