@@ -8,36 +8,52 @@
 /* Levels of the tests, in nats (Wald 1945: A = ln((1 - miss) / alarm)). */
 #define LEVEL_FALL 8.0    /* 1 in 3,000 that chance alone does it */
 #define LEVEL_RISE 8.0
+#define LEVEL_TRIAL 5.0
 #define LEVEL_ACCEPT 3.0  /* 1 in 20 that a step is taken for good that is not: it falls the next time */
-#define LEVEL_DIP 5.0
 #define SUSPICION 2.0     /* evidence that keeps a climb without a signal from going on */
+
+#define LEVEL_FIRST_PPS 50.0 /* the rate of level 0 ... */
+#define LEVEL_RATIO 1.03     /* ... and that of each level beside the one below */
 
 #define STEP_MAX 1.0      /* doubling, as slow start does */
 #define STEP_MIN 0.05
 #define STEP_BLIND 0.5
+#define UNDECIDED 4.0      /* a test that takes so many times the answers it needs lacks something to compare with */
 #define STEP_PAST 0.1     /* so far above the last ceiling it is no ceiling any more */
+#define STEP_RETURN 3.0
 #define STEP_RESTART 4.0  /* a failed step is followed by one so many times smaller */
 #define KEEP 0.97         /* of what arrived is sent after a fall ... */
 #define KEEP_TRIAL 0.85   /* ... and while its cause is tried, so that a queue drains and a bucket fills */
 #define CUT_MAX 0.25      /* one cut goes no lower than this share of the rate before */
+#define GOOD_AGREES 0.85
+#define RTT_GAIN (1.0 / 16) /* a tick */
+#define RTT_GAIN_USUAL (1.0 / 256)
+#define RTT_QUEUED 1.3
+#define RTT_QUEUED_NS 10e6
+#define RTT_SHORTER 0.95
+#define DRAIN 0.85
+#define DRAINS_MAX 4u
 #define CUT_LOCAL 0.8
 #define DIP 0.75
 #define SHUT_RATIO 0.1    /* less than this share of the baseline is no overload but a shut door */
 
-#define LEARN_ANSWERS 64.0
-#define MATURE 8.0    /* a baseline of so many times the answers that a test needs is not to blame ... */
-#define GROW 2.0      /* ... and a younger one has to grow so many times before the test is repeated */
-#define UNDECIDED 5.0 /* a test that takes so many times the answers it needs is given up */
+#define LEARN_ANSWERS 100.0
 #define BLIND_ANSWERS 5.0    /* a second: fewer expected tell nothing in time */
 #define CANARY_ANSWERS 500.0 /* a second: more natural ones need no canaries */
 #define TEST_SECONDS 3.0    /* steps are large enough to be tested in so long */
+#define SENDER_SHORT 0.9
 #define RATE_UNCAPPED 1e8    /* no cap: no wire has more */
 
 #define SPAN_MIN_NS (100 * NS_PER_MS) /* what a test looks at, at least: a policer's bucket is empty by then */
+#define LEARN_MAX_NS (5 * NS_PER_SEC)
 #define SPAN_NEAR_NS (500 * NS_PER_MS) /* ... and more of it where a bucket or a queue has hidden a limit before */
 #define BLIND_NS NS_PER_SEC
+#define SETTLE_NS NS_PER_SEC
 #define HOLD_MIN_NS NS_PER_SEC
 #define HOLD_TESTS 4u                 /* a failed test is followed by a pause so many times as long */
+#define SPAN_FALL_NS (150 * NS_PER_MS)  /* a burst of loss is no fall */
+#define SPAN_PATH_NS (500 * NS_PER_MS)
+#define DRAIN_NS (300 * NS_PER_MS)
 #define TRIAL_MIN_NS (200 * NS_PER_MS)
 #define TRIAL_MAX_NS (10 * NS_PER_SEC)
 #define SHUT_MAX_NS (30 * NS_PER_SEC)
@@ -49,60 +65,134 @@
 #define DIP_TEST_SECONDS 2.0
 #define DIP_LOSS 0.02                 /* less loss than this is not worth a dip */
 #define LOCAL_PAUSE_NS (200 * NS_PER_MS)
+#define FADE 0.1
+#define DECAY_NS NS_PER_SEC
 #define MEMORY_NS (60 * NS_PER_SEC)   /* half-life of the baseline */
 #define MEMORY_ANSWERS 1000.0         /* fewer answers than this are not forgotten */
-#define FEED_NS (500 * NS_PER_MS)
-#define FEED_HEAVIER 4.0
-#define NOISE_MAX 16.0
-#define NOISE_ANSWERS 10.0            /* a bin says something about noise when it should hold so many */
-#define NOISE_GAIN (1.0 / 64)
+#define NOISE_MAX 64.0
+#define NOISE_SECONDS 0.05  /* first tries of half the packets of a tenth of a second */
+#define NOISE_ANSWERS 10.0
+#define NOISE_GAIN (1.0 / 32)
 
 /* The falls that are watched for: the share that is left. */
 static const double fall_ratios[GOVERN_WATCHES] = {0.1, 0.5, 0.85, 0.95};
 #define FINEST (GOVERN_WATCHES - 1)
 #define RISE_RATIO 1.1
 
-static void counts_add(struct govern_count to[GOVERN_STREAMS], const struct govern_count from[GOVERN_STREAMS]) {
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        to[s].sent += from[s].sent;
-        to[s].answered += from[s].answered;
-    }
-}
-
 static double answers_of(const struct govern_count c[GOVERN_STREAMS]) {
     return c[GOVERN_NATURAL].answered + c[GOVERN_CANARY].answered;
 }
 
-/* Answers that the baseline predicts. */
+/* Answers that the usual share predicts. */
 static double expected(const struct govern *g, const struct govern_count c[GOVERN_STREAMS]) {
     double sum = 0;
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        if (g->baseline[s].sent > 0)
-            sum += c[s].sent * g->baseline[s].answered / g->baseline[s].sent;
+        if (g->usual[s].sent > 0)
+            sum += c[s].sent * g->usual[s].answered / g->usual[s].sent;
     return sum;
 }
 
-/* Answers beside what the baseline predicts. 1 where it predicts nothing. */
+/* Answers beside what the usual share predicts. 1 where it predicts nothing. */
 static double ratio_of(const struct govern *g, const struct govern_count c[GOVERN_STREAMS]) {
     double sum = expected(g, c), answered = 0;
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        if (g->baseline[s].sent > 0)
+        if (g->usual[s].sent > 0)
             answered += c[s].answered;
     return sum > 0 ? answered / sum : 1;
 }
 
-/* ln of how much likelier c is if its share is `ratio` times the baseline's than if it is the same. Answers are taken as
- * Poisson; the share itself is unknown under both and set to its best value under each, so that a young baseline proves
- * little: with a of n answered here and A of N there, L(r) = a ln r - (a + A) ln(N + r n) + const. */
+/* ln of how much likelier c is if its share is `ratio` times the usual one than if it is the same. Answers are taken as
+ * Poisson; the share itself is unknown under both and set to its best value under each, so that a young acquaintance
+ * proves little: with a of n answered here and A of N there, L(r) = a ln r - (a + A) ln(N + r n) + const. */
 static double evidence(const struct govern *g, const struct govern_count c[GOVERN_STREAMS], double ratio) {
     double sum = 0;
     for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        const struct govern_count *b = &g->baseline[s];
+        const struct govern_count *b = &g->usual[s];
         if (b->sent > 0 && c[s].sent > 0)
             sum += c[s].answered * log(ratio) -
                    (c[s].answered + b->answered) * log((b->sent + ratio * c[s].sent) / (b->sent + c[s].sent));
     }
     return sum / g->noise;
+}
+
+static unsigned level_of(double rate) {
+    double level = log(fmax(rate, LEVEL_FIRST_PPS) / LEVEL_FIRST_PPS) / log(LEVEL_RATIO);
+    return level < GOVERN_LEVELS - 1 ? (unsigned)(level + 0.5) : GOVERN_LEVELS - 1;
+}
+
+static double rate_of(unsigned level) {
+    return LEVEL_FIRST_PPS * pow(LEVEL_RATIO, level);
+}
+
+/* Of the counts at all rates: how likely is each capacity? Up to it every packet gets through, beyond it as many as it
+ * carries: the share at rate r is s min(1, C / r), and s is set to its best value for each C, so
+ * L(C) = sum a ln w - A ln(sum n w), w = min(1, C / r). */
+static void fit(struct govern *g) {
+    memset(g->fit, 0, sizeof(g->fit));
+    g->low = GOVERN_LEVELS - 1;
+    g->top = 0;
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+        for (unsigned b = 0; b < GOVERN_LEVELS; b++)
+            if (g->cells.at[s][b].sent > 0) {
+                g->low = b < g->low ? b : g->low;
+                g->top = b > g->top ? b : g->top;
+            }
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
+        const struct govern_count *at = g->cells.at[s];
+        double sent = 0, answered = 0, above = 0, above_logs = 0, above_packets = 0;
+        for (unsigned b = g->low; b <= g->top; b++) {
+            sent += at[b].sent;
+            answered += at[b].answered;
+        }
+        for (unsigned b = g->top + 1; b-- > g->low && sent > 0;) {
+            double rate = rate_of(b);
+            g->fit[b] += (above * log(rate) - above_logs - answered * log(sent + rate * above_packets)) / g->noise;
+            sent -= at[b].sent; /* this level is above the next capacity */
+            above += at[b].answered;
+            above_logs += at[b].answered * log(rate);
+            above_packets += at[b].sent / rate;
+        }
+    }
+    g->best = g->top;
+    for (unsigned b = g->low; b <= g->top && g->low < g->top; b++)
+        if (g->fit[b] > g->fit[g->best])
+            g->best = b;
+}
+
+/* ln of how much likelier it is that there is no limit up to the highest rate tried than that it is `rate`. */
+static double limitless(const struct govern *g, double rate) {
+    unsigned level = level_of(rate);
+    if (g->low >= g->top)
+        return 0;
+    return g->fit[g->top] - g->fit[level < g->low ? g->low : level];
+}
+
+/* The likeliest capacity. Where even the lowest rate tried was too much, it is somewhere below. */
+static double capacity(const struct govern *g) {
+    return g->best > g->low ? rate_of(g->best) : rate_of(g->low) / 2;
+}
+
+/* What is known of higher rates is old news: it counts little beside what is seen now. */
+static void fade_above(struct govern *g, double rate) {
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+        for (unsigned b = level_of(rate) + 1; b < GOVERN_LEVELS; b++) {
+            g->cells.at[s][b].sent *= FADE;
+            g->cells.at[s][b].answered *= FADE;
+        }
+}
+
+/* What a watch compares with: all that was sent no faster than now, but what the watch itself holds. */
+static void usual_set(struct govern *g, const struct govern_watch *w) {
+    unsigned to = level_of(g->rate);
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
+        g->usual[s] = (struct govern_count){-w->count[s].sent, -w->count[s].answered};
+        for (unsigned b = 0; b <= to; b++) {
+            g->usual[s].sent += g->cells.at[s][b].sent;
+            g->usual[s].answered += g->cells.at[s][b].answered;
+        }
+        g->usual[s].sent = fmax(g->usual[s].sent, 0);
+        g->usual[s].answered = fmax(g->usual[s].answered, 0);
+    }
 }
 
 static bool epoch_is_long(const struct govern *g) {
@@ -111,7 +201,7 @@ static bool epoch_is_long(const struct govern *g) {
 
 /* Answers a second that tell something, at the present rate. */
 static double answer_rate(const struct govern *g) {
-    const struct govern_count *n = &g->baseline[GOVERN_NATURAL], *c = &g->baseline[GOVERN_CANARY];
+    const struct govern_count *n = &g->usual[GOVERN_NATURAL], *c = &g->usual[GOVERN_CANARY];
     double rate = n->sent > 0 ? g->rate * n->answered / n->sent : 0;
     if (g->canaries > 0)
         rate += g->rate / GOVERN_CANARY_EVERY * (c->sent > 0 ? c->answered / c->sent : 1);
@@ -128,11 +218,11 @@ static double step_min(const struct govern *g) {
 static void watches_reset(struct govern *g) {
     memset(g->falls, 0, sizeof(g->falls));
     memset(&g->rise, 0, sizeof(g->rise));
-    memset(g->bin, 0, sizeof(g->bin));
 }
 
 static void epoch_reset(struct govern *g) {
     memset(g->epoch, 0, sizeof(g->epoch));
+    memset(g->bins, 0, sizeof(g->bins));
     g->first_ns = g->last_ns = 0;
 }
 
@@ -168,11 +258,20 @@ void govern_init(struct govern *g, uint64_t max_pps, uint64_t now_ns) {
     rate_set(g, GOVERN_START_PPS, now_ns);
 }
 
-static void watch_add(struct govern_watch *w, enum govern_stream stream, const struct govern_count *c, double rate) {
-    w->count[stream].sent += c->sent;
-    w->count[stream].answered += c->answered;
+static void count_add(struct govern_count *to, const struct govern_count *c) {
+    to->sent += c->sent;
+    to->answered += c->answered;
+}
+
+static void watch_add(struct govern_watch *w, enum govern_stream stream, const struct govern_count *c, double rate,
+                      uint64_t begin_ns, uint64_t end_ns) {
+    count_add(&w->count[stream], c);
     w->packets += c->sent;
     w->load += c->sent * rate;
+    if (w->first_ns == 0 || begin_ns < w->first_ns)
+        w->first_ns = begin_ns;
+    if (end_ns > w->last_ns)
+        w->last_ns = end_ns;
 }
 
 void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_ns, uint64_t end_ns, uint64_t sent,
@@ -181,19 +280,15 @@ void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_n
         return;
     const struct govern_count c = {(double)sent, (double)answered};
     double rate = rate_at(g, begin_ns + (end_ns - begin_ns) / 2);
-    for (unsigned i = 0; i < GOVERN_WATCHES; i++)
-        watch_add(&g->falls[i], stream, &c, rate);
-    watch_add(&g->rise, stream, &c, rate);
-    g->bin[stream].sent += c.sent;
-    g->bin[stream].answered += c.answered;
+    for (unsigned i = 0; i < GOVERN_WATCHES && rate <= g->rate * LEVEL_RATIO; i++)
+        watch_add(&g->falls[i], stream, &c, rate, begin_ns, end_ns);
+    watch_add(&g->rise, stream, &c, rate, begin_ns, end_ns);
+    count_add(&g->cells.at[stream][level_of(rate)], &c);
     if (begin_ns < epoch_start(g))
         return;
-    g->epoch[stream].sent += c.sent;
-    g->epoch[stream].answered += c.answered;
-    if (g->phase == GOVERN_HOLD) {
-        g->fresh[stream].sent += c.sent;
-        g->fresh[stream].answered += c.answered;
-    }
+    count_add(&g->epoch[stream], &c);
+    if (stream == GOVERN_NATURAL)
+        count_add(&g->bins[1], &c);
     if (g->first_ns == 0 || begin_ns < g->first_ns)
         g->first_ns = begin_ns;
     if (end_ns > g->last_ns)
@@ -205,7 +300,8 @@ void govern_confirm(struct govern *g, uint64_t by_first, uint64_t by_later) {
     g->confirmed_lost += (double)by_later;
 }
 
-void govern_timeout(struct govern *g, uint64_t timeout_ns) {
+void govern_times(struct govern *g, uint64_t rtt_ns, uint64_t timeout_ns) {
+    g->rtt_ns = rtt_ns;
     g->timeout_ns = timeout_ns;
 }
 
@@ -219,6 +315,13 @@ static void hold(struct govern *g, uint64_t now_ns, uint64_t ns) {
     g->hold_until_ns = now_ns + (ns > HOLD_MIN_NS ? ns : HOLD_MIN_NS);
 }
 
+/* What was sent before is not asked about any more. */
+static void start_anew(struct govern *g, uint64_t now_ns) {
+    g->since_ns = now_ns;
+    watches_reset(g);
+    epoch_reset(g);
+}
+
 void govern_local_loss(struct govern *g, uint64_t now_ns) {
     /* What was sent before the last cut may still be being lost. */
     if (g->local_ns != 0 && now_ns - g->local_ns < LOCAL_PAUSE_NS)
@@ -227,22 +330,35 @@ void govern_local_loss(struct govern *g, uint64_t now_ns) {
     g->local_cuts++;
     g->cause = GOVERN_CAUSE_LOCAL;
     rate_set(g, fmin(g->rate, rate_at(g, now_ns)) * CUT_LOCAL, now_ns);
-    g->since_ns = now_ns; /* what was lost here says nothing about the path */
-    watches_reset(g);
-    g->step = fmax(g->step / STEP_RESTART, STEP_MIN);
+    start_anew(g, now_ns); /* what was lost here says nothing about the path */
+    g->step = fmax(g->step / STEP_RESTART, step_min(g));
     hold(g, now_ns, HOLD_TESTS * HOLD_MIN_NS);
 }
 
-/* Only the present matters after a cut or a new baseline. */
-static void start_anew(struct govern *g, uint64_t now_ns) {
-    g->since_ns = now_ns;
+/* The path carries so much: a little less is sent, and for a while no more is tried. */
+static void settle(struct govern *g, double delivered, uint64_t now_ns) {
+    uint64_t lasted = g->climb_ns != 0 ? now_ns - g->climb_ns : 0;
+    bool again = g->ceiling > 0 && now_ns - g->ceiling_ns < SETTLE_NS + g->timeout_ns; /* the same fall, known better */
+    g->falls_total += !again;
+    g->cause = GOVERN_CAUSE_PATH;
+    if (g->ceiling > 0 && !again && now_ns - g->ceiling_ns < 2 * g->ceiling_for_ns && g->ceiling_for_ns < CEILING_MAX_NS)
+        g->ceiling_for_ns *= 2;
+    g->ceiling = delivered;
+    g->ceiling_ns = now_ns;
+    g->shut_ns = 0;
+    g->dip_ns = now_ns + g->dip_wait_ns > g->dip_ns ? now_ns + g->dip_wait_ns : g->dip_ns;
+    rate_set(g, delivered * KEEP, now_ns);
     watches_reset(g);
-    epoch_reset(g);
-    memset(g->fresh, 0, sizeof(g->fresh));
-    memset(g->ripe, 0, sizeof(g->ripe));
+    g->step = fmax(again ? g->step : g->step / STEP_RESTART, step_min(g));
+    /* A rate that had been good for long may be so again: what ended it may have passed. */
+    if (g->phase == GOVERN_TRIAL)
+        g->step = fmin(fmax(g->step, g->before_fall / g->rate - 1), STEP_RETURN);
+    g->climb_ns = 0;
+    hold(g, now_ns, HOLD_TESTS * lasted);
 }
 
-/* The share fell to `ratio` of the baseline at rate `from`: less than what arrived is sent, to see what that does. */
+/* The share fell to `ratio` of the usual one at rate `from`, where it had been good. Less than what arrived is sent, to
+ * see what that does; what was known before the fall is put aside. */
 static void cut(struct govern *g, double from, double ratio, uint64_t now_ns) {
     g->before = from;
     g->ratio = fmax(fmin(ratio, 1), 0);
@@ -251,52 +367,26 @@ static void cut(struct govern *g, double from, double ratio, uint64_t now_ns) {
     start_anew(g, now_ns);
 }
 
-/* The rate did it. */
-static void settle(struct govern *g, double delivered, uint64_t now_ns) {
-    delivered = fmax(delivered, g->good);
-    g->good = 0;
-    g->dip_ns = now_ns + g->dip_wait_ns > g->dip_ns ? now_ns + g->dip_wait_ns : g->dip_ns;
-    g->falls_total++;
-    g->cause = GOVERN_CAUSE_PATH;
-    if (g->ceiling > 0 && now_ns - g->ceiling_ns < 2 * g->ceiling_for_ns && g->ceiling_for_ns < CEILING_MAX_NS)
-        g->ceiling_for_ns *= 2;
-    g->ceiling = delivered;
-    g->ceiling_ns = now_ns;
-    g->step = fmax(g->step / STEP_RESTART, step_min(g));
-    g->shut_ns = 0;
-    rate_set(g, delivered * KEEP, now_ns);
-    /* A rate that had been good for long may be so again: what ended it may have passed. */
-    if (g->climb_ns == 0)
-        g->step = fmin(fmax(g->step, (g->before_fall / g->rate - 1) / 2), STEP_MAX);
-    hold(g, now_ns, g->climb_ns != 0 ? HOLD_TESTS * (now_ns - g->climb_ns) : 0);
+static void fall(struct govern *g, const struct govern_watch *w, uint64_t now_ns) {
+    double from = w->load / w->packets, ratio = ratio_of(g, w->count);
+    struct govern_count seen[GOVERN_STREAMS] = {w->count[GOVERN_NATURAL], w->count[GOVERN_CANARY]};
+    g->before_fall = g->rate;
     g->climb_ns = 0;
+    g->old = g->cells;
+    memset(&g->cells, 0, sizeof(g->cells));
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+        g->cells.at[s][level_of(from)] = seen[s];
+    cut(g, from, ratio, now_ns);
 }
 
-/* The path did it: this is the baseline now. */
-static void rebase(struct govern *g, double rate, uint64_t now_ns) {
-    g->good = 0;
-    g->path_falls++;
-    memcpy(g->baseline, g->epoch, sizeof(g->baseline));
-    g->dip_wait_ns = DIP_FIRST_NS;
-    g->dip_ns = now_ns + DIP_FIRST_NS;
-    g->shut_ns = 0;
-    g->climb_ns = 0;
-    g->step = fmax(g->step / STEP_RESTART, step_min(g));
-    rate_set(g, rate, now_ns);
-    start_anew(g, now_ns);
-    hold(g, now_ns, 0);
-}
-
-/* Looks for a fall below the baseline. */
+/* Looks for a fall below the usual share, where nothing new is being tried. */
 static bool fallen(struct govern *g, uint64_t now_ns) {
     for (unsigned i = 0; i < GOVERN_WATCHES; i++) {
         struct govern_watch *w = &g->falls[i];
+        usual_set(g, w);
         double e = evidence(g, w->count, fall_ratios[i]);
-        if (w->packets > 0 && e > LEVEL_FALL) {
-            if (g->phase != GOVERN_CLIMB)
-                g->good = 0;
-            g->before_fall = g->rate;
-            cut(g, w->load / w->packets, ratio_of(g, w->count), now_ns);
+        if (e > LEVEL_FALL && w->last_ns - w->first_ns >= SPAN_FALL_NS) {
+            fall(g, w, now_ns);
             return true;
         }
         if (e <= 0)
@@ -305,51 +395,50 @@ static bool fallen(struct govern *g, uint64_t now_ns) {
     return false;
 }
 
-/* What was answered while the rate rested goes into the baseline, some time later and whatever it was (to choose would
- * bend it), unless a fall is suspected. A young baseline that is off by chance yields to what is heavier. */
-static void baseline_feed(struct govern *g, uint64_t now_ns) {
-    if (now_ns - g->fed_ns < FEED_NS)
-        return;
-    g->fed_ns = now_ns;
-    double heavier = answers_of(g->ripe) / fmax(answers_of(g->baseline), 1);
-    if (evidence(g, g->falls[FINEST].count, fall_ratios[FINEST]) < LEVEL_FALL / 2 || heavier > FEED_HEAVIER) {
-        counts_add(g->baseline, g->ripe);
-        memset(g->ripe, 0, sizeof(g->ripe));
-    }
-    counts_add(g->ripe, g->fresh);
-    memset(g->fresh, 0, sizeof(g->fresh));
-}
-
-/* The share may also be better than the baseline: the path has recovered, or the baseline was taken under loss. */
+/* The share may also be better than it was: then what is known is old. */
 static void risen(struct govern *g) {
+    usual_set(g, &g->rise);
     double e = evidence(g, g->rise.count, RISE_RATIO);
     if (e > LEVEL_RISE) {
-        memcpy(g->baseline, g->rise.count, sizeof(g->baseline));
+        memset(&g->cells, 0, sizeof(g->cells));
+        for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+            g->cells.at[s][level_of(g->rise.load / g->rise.packets)] = g->rise.count[s];
         watches_reset(g);
     } else if (e <= 0) {
         memset(&g->rise, 0, sizeof(g->rise));
     }
 }
 
-/* The noise of the answers: bursts of loss make counts vary more than independent losses would, and prove less. */
-static void noise_update(struct govern *g, uint64_t now_ns) {
-    double e = expected(g, g->bin), answered = answers_of(g->bin);
-    if (e < NOISE_ANSWERS || now_ns - g->bin_ns < SPAN_MIN_NS)
+/* The noise of the answers: bursts of loss make counts vary more than independent losses would, and prove less. Each
+ * tenth of a second is compared with the one before, at the same rate. */
+static void noise_update(struct govern *g) {
+    const struct govern_count *was = &g->bins[0], *is = &g->bins[1];
+    double scale = was->sent > 0 ? is->sent / was->sent : 0;
+    double share = (was->answered + is->answered) / fmax(was->sent + is->sent, 1);
+    if (is->answered < NOISE_ANSWERS || is->sent < g->rate * NOISE_SECONDS)
         return;
-    double square = fmin((answered - e) * (answered - e) / e, NOISE_MAX);
-    g->noise = fmax(1, g->noise + (square - g->noise) * NOISE_GAIN);
-    memset(g->bin, 0, sizeof(g->bin));
-    g->bin_ns = now_ns;
+    if (was->sent > 0) {
+        double off = is->answered - was->answered * scale, variance = share * is->sent * (1 + scale);
+        g->noise = fmax(1, g->noise + (fmin(off * off / variance, NOISE_MAX) - g->noise) * NOISE_GAIN);
+    }
+    g->bins[0] = *is;
+    g->bins[1] = (struct govern_count){0, 0};
 }
 
 static void forget(struct govern *g, uint64_t now_ns) {
+    if (now_ns - g->decay_ns < DECAY_NS)
+        return;
     double keep = exp2(-(double)(now_ns - g->decay_ns) / (double)MEMORY_NS);
     g->decay_ns = now_ns;
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        if (g->baseline[s].answered > MEMORY_ANSWERS) {
-            g->baseline[s].sent *= keep;
-            g->baseline[s].answered *= keep;
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
+        double answered = 0;
+        for (unsigned b = 0; b < GOVERN_LEVELS; b++)
+            answered += g->cells.at[s][b].answered;
+        for (unsigned b = 0; b < GOVERN_LEVELS && answered > MEMORY_ANSWERS; b++) {
+            g->cells.at[s][b].sent *= keep;
+            g->cells.at[s][b].answered *= keep;
         }
+    }
     g->confirmed_sent *= keep;
     g->confirmed_lost *= keep;
 }
@@ -361,12 +450,13 @@ static void sender_update(struct govern *g, uint64_t now_ns, uint64_t packets) {
     g->packets = packets;
     if (ns >= SPAN_MIN_NS) {
         double actual = (double)(packets - g->epoch_packets) * 1e9 / (double)ns;
-        g->epochs[i].actual = fmin(fmax(actual, 1), g->epochs[i].rate);
+        if (actual < SENDER_SHORT * g->rate)
+            g->epochs[i].actual = fmax(actual, 1);
     }
 }
 
 static bool sender_is_the_limit(const struct govern *g) {
-    return g->epochs[(g->n_epochs - 1) % GOVERN_EPOCHS].actual < 0.8 * g->rate;
+    return g->epochs[(g->n_epochs - 1) % GOVERN_EPOCHS].actual < SENDER_SHORT * g->rate;
 }
 
 /* Answers that a test of this step needs: what drifts by step^2 / 2 each has to reach LEVEL_ACCEPT. */
@@ -374,27 +464,75 @@ static double answers_for(const struct govern *g, double step) {
     return 2 * LEVEL_ACCEPT * g->noise / (step * step);
 }
 
-/* A large step that is half too large must not pass for a good one. */
-static double judged(double step) {
-    return step > STEP_BLIND ? fmax(STEP_BLIND, 0.7 * step) : step;
+/* A queue has grown on the way: the round trips are longer than any chance explains. */
+static bool queue_has_grown(const struct govern *g) {
+    return g->rtt > RTT_QUEUED * g->rtt_usual + RTT_QUEUED_NS && g->rtt - g->rtt_usual > 4 * g->rtt_wavers;
+}
+
+/* Follows the round-trip time: smoothed, how much it wavers, and what it is without a queue. */
+static void rtt_follow(struct govern *g) {
+    double rtt = (double)g->rtt_ns;
+    if (rtt <= 0)
+        return;
+    if (g->rtt <= 0) {
+        g->rtt = g->rtt_usual = rtt;
+        g->rtt_wavers = rtt / 4;
+        return;
+    }
+    g->rtt += (rtt - g->rtt) * RTT_GAIN;
+    if (queue_has_grown(g))
+        return;
+    g->rtt_wavers += (fabs(g->rtt - g->rtt_usual) - g->rtt_wavers) * RTT_GAIN_USUAL;
+    g->rtt_usual += (g->rtt - g->rtt_usual) * RTT_GAIN_USUAL;
+}
+
+/* Drains a queue: less is sent until round trips become shorter. If they do not, the path has become longer. */
+static bool drained(struct govern *g, uint64_t now_ns) {
+    if (!queue_has_grown(g)) {
+        g->drains = 0;
+        return false;
+    }
+    if (now_ns - g->drain_ns < DRAIN_NS + 2 * (uint64_t)g->rtt)
+        return false;
+    bool shorter = g->drains > 0 && g->rtt < RTT_SHORTER * g->rtt_at_drain;
+    g->drain_ns = now_ns;
+    g->rtt_at_drain = g->rtt;
+    if (shorter)
+        return true;
+    if (g->drains == DRAINS_MAX) {
+        g->rtt_usual = g->rtt;
+        g->drains = 0;
+        rate_set(g, g->drain_before, now_ns);
+        hold(g, now_ns, 0);
+        return true;
+    }
+    if (g->drains++ == 0)
+        g->drain_before = g->phase == GOVERN_CLIMB ? fmax(g->good, 1) : g->rate;
+    g->cause = GOVERN_CAUSE_PATH;
+    g->step = fmax(g->step / STEP_RESTART, step_min(g));
+    g->climb_ns = 0;
+    rate_set(g, (g->phase == GOVERN_CLIMB ? g->good : g->rate) * DRAIN, now_ns);
+    hold(g, now_ns, 2 * HOLD_MIN_NS);
+    return true;
 }
 
 static void climb(struct govern *g, double step, uint64_t now_ns) {
-    if (g->rate >= g->cap) {
-        g->cause = GOVERN_CAUSE_CAP;
+    if (g->rate >= g->cap || sender_is_the_limit(g)) {
+        g->cause = g->rate >= g->cap ? GOVERN_CAUSE_CAP : GOVERN_CAUSE_SENDER;
         hold(g, now_ns, 0);
         g->climb_ns = 0;
-    } else if (sender_is_the_limit(g)) {
-        g->cause = GOVERN_CAUSE_SENDER;
-        hold(g, now_ns, 0);
-        g->climb_ns = 0;
-    } else {
-        g->climb_ns = now_ns;
-        g->phase = GOVERN_CLIMB;
-        g->step = step;
-        g->good = g->rate;
-        rate_set(g, g->rate * (1 + step), now_ns);
+        return;
     }
+    if (g->phase != GOVERN_CLIMB) {
+        if (!g->undecided)
+            fade_above(g, g->rate * LEVEL_RATIO);
+        g->undecided = false;
+        g->climb_ns = now_ns;
+    }
+    g->phase = GOVERN_CLIMB;
+    g->step = step;
+    g->good = g->rate;
+    rate_set(g, g->rate * (1 + step), now_ns);
 }
 
 /* Nothing to go by: climbs by time, but not to where the share fell not long ago. */
@@ -412,13 +550,11 @@ static bool blind_time(const struct govern *g) {
 }
 
 static void learn(struct govern *g, uint64_t now_ns) {
-    double answered = answers_of(g->epoch);
-    if ((answered < LEARN_ANSWERS || !epoch_is_long(g)) && g->last_ns - g->first_ns < BLIND_NS)
+    bool late = g->last_ns - g->first_ns >= (answer_rate(g) < BLIND_ANSWERS ? BLIND_NS : LEARN_MAX_NS);
+    if ((answers_of(g->epoch) < LEARN_ANSWERS || !epoch_is_long(g)) && !late)
         return;
-    memcpy(g->baseline, g->epoch, sizeof(g->baseline));
-    watches_reset(g);
     g->dip_ns = now_ns + g->dip_wait_ns;
-    if (answered < LEARN_ANSWERS && answer_rate(g) < BLIND_ANSWERS)
+    if (answer_rate(g) < BLIND_ANSWERS)
         climb_blind(g, now_ns);
     else
         climb(g, STEP_MAX, now_ns);
@@ -432,85 +568,77 @@ static double step_after(const struct govern *g) {
     return step;
 }
 
+/* Where a bucket or a queue has hidden a limit before, a step has to last longer. */
 static bool climb_is_long(const struct govern *g) {
-    uint64_t ns = g->last_ns - g->first_ns;
-    return ns >= (g->rate > g->ceiling * KEEP && g->rate < g->ceiling * (1 + 2 * STEP_PAST) ? SPAN_NEAR_NS : SPAN_MIN_NS);
+    bool near = g->rate > g->ceiling * KEEP && g->rate < g->ceiling * (1 + 2 * STEP_PAST);
+    return g->last_ns - g->first_ns >= (near ? SPAN_NEAR_NS : SPAN_MIN_NS);
 }
 
-/* The counts of a step that was taken join the baseline, unless they look like a small fall. */
-static void climb_accept(struct govern *g) {
-    if (evidence(g, g->epoch, fall_ratios[FINEST]) < LEVEL_FALL / 2)
-        counts_add(g->baseline, g->epoch);
-}
-
-/* Neither as good nor as bad as it might be. A young baseline is to blame, and has to grow; else the step. */
-static void climb_retreat(struct govern *g, uint64_t now_ns) {
-    double known = answers_of(g->baseline), needed = answers_for(g, judged(g->step));
-    if (known > MATURE * needed)
-        g->step = fmax(g->step / 2, step_min(g));
-    g->prepared = GROW * known;
-    rate_set(g, g->good, now_ns);
-    epoch_reset(g);
-    watches_reset(g);
-    hold(g, now_ns, 0);
-    g->climb_ns = 0;
+/* More is lost than up to a limit that is lower than the rate. */
+static bool over_capacity(const struct govern *g, double level) {
+    return rate_of(g->best) < g->rate && limitless(g, rate_of(g->best)) < -level;
 }
 
 static void climb_judge(struct govern *g, uint64_t now_ns) {
-    double e = evidence(g, g->epoch, 1 / (1 + judged(g->step)));
-    bool tested = climb_is_long(g);
-    if (tested && e <= -LEVEL_ACCEPT) {
+    double half = g->step > STEP_BLIND ? g->step / 2 : g->step;
+    if (!climb_is_long(g))
+        return;
+    if (over_capacity(g, LEVEL_FALL)) {
+        double delivered = capacity(g);
+        /* What the last good rate says is worth more than a count over a short time, where the two agree. */
+        settle(g, delivered > GOOD_AGREES * g->good ? fmax(delivered, g->good) : delivered, now_ns);
+    } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT) {
         g->blind = false;
-        climb_accept(g);
         climb(g, step_after(g), now_ns);
-    } else if (tested && answer_rate(g) >= BLIND_ANSWERS &&
-               expected(g, g->epoch) > UNDECIDED * answers_for(g, judged(g->step))) {
-        climb_retreat(g, now_ns);
-    } else if (blind_time(g) && e < SUSPICION) {
-        climb_accept(g);
+    } else if (answer_rate(g) >= BLIND_ANSWERS && expected(g, g->epoch) > UNDECIDED * answers_for(g, half)) {
+        /* Too little is known of lower rates to tell. Both are looked at in turn then. */
+        g->undecided = true;
+        rate_set(g, g->good, now_ns);
+        watches_reset(g);
+        hold(g, now_ns, now_ns - g->climb_ns);
+        g->climb_ns = 0;
+    } else if (blind_time(g) && limitless(g, rate_of(g->best)) > -SUSPICION) {
         climb_blind(g, now_ns);
     }
 }
 
-/* Is less lost with less? Only asked where later tries say that something is lost, or where nobody says. */
+/* Is less lost with less? Only asked where later tries say that something is lost, or where nobody says, and where the
+ * answer comes soon. */
 static bool dip_is_due(const struct govern *g, uint64_t now_ns) {
     bool clean = g->confirmed_sent > 100 && g->confirmed_lost < DIP_LOSS * g->confirmed_sent;
     bool quick = answers_for(g, (1 - DIP) / 2) < answer_rate(g) * DIP_TEST_SECONDS;
     return now_ns >= g->dip_ns && !clean && quick && g->rate * DIP > g->floor;
 }
 
-/* More answers than a few seconds bring are not waited for. */
-static double prepared_most(const struct govern *g) {
-    return answer_rate(g) * 2 * TEST_SECONDS;
-}
-
 static void hold_on(struct govern *g, uint64_t now_ns) {
-    if (dip_is_due(g, now_ns)) {
+    if (over_capacity(g, LEVEL_FALL)) {
+        g->before_fall = g->rate;
+        settle(g, capacity(g), now_ns);
+    } else if (dip_is_due(g, now_ns)) {
         g->dips++;
         g->before = g->rate;
         g->phase = GOVERN_DIP;
         rate_set(g, g->rate * DIP, now_ns);
-        start_anew(g, now_ns);
     } else if (now_ns >= g->hold_until_ns && g->rate < g->cap && g->last_ns != 0) {
-        double step = fmax(g->step, step_min(g));
         if (answer_rate(g) < BLIND_ANSWERS)
             climb_blind(g, now_ns);
-        else if (answers_of(g->baseline) >= fmin(fmax(answers_for(g, judged(step)), g->prepared), prepared_most(g)))
-            climb(g, step, now_ns);
+        else
+            climb(g, fmax(g->step, step_min(g)), now_ns);
     }
 }
 
 static void dip_judge(struct govern *g, uint64_t now_ns) {
-    double e = evidence(g, g->epoch, 1 / (1 - (1 - DIP) / 2));
+    double low = g->before * (1 + DIP) / 2;
     bool over = now_ns - epoch_start(g) > DIP_LONGEST_NS + g->timeout_ns;
-    if (epoch_is_long(g) && e >= LEVEL_DIP) {
-        double delivered = fmin(g->before / ratio_of(g, g->epoch), g->rate / KEEP);
-        memcpy(g->baseline, g->epoch, sizeof(g->baseline));
+    if (!epoch_is_long(g) && !over)
+        return;
+    if (g->best <= level_of(low) && limitless(g, rate_of(g->best)) < -LEVEL_TRIAL) {
         g->dip_wait_ns = HOLD_MIN_NS;
-        g->dip_ns = now_ns + g->dip_wait_ns;
-        start_anew(g, now_ns);
-        settle(g, delivered, now_ns);
-    } else if (over || (epoch_is_long(g) && e <= -LEVEL_ACCEPT)) {
+        g->dip_ns = now_ns;
+        g->before_fall = g->before;
+        settle(g, capacity(g), now_ns);
+        g->step = step_min(g);
+    } else if (over || limitless(g, low) > LEVEL_ACCEPT) {
         g->dip_wait_ns = g->dip_wait_ns < DIP_MAX_NS ? 2 * g->dip_wait_ns : DIP_MAX_NS;
         g->dip_ns = now_ns + g->dip_wait_ns;
         rate_set(g, g->before, now_ns);
@@ -518,38 +646,58 @@ static void dip_judge(struct govern *g, uint64_t now_ns) {
     }
 }
 
+/* The path did it: what it was before is no guide any more. */
+static void path_changed(struct govern *g, double rate, uint64_t now_ns) {
+    g->path_falls++;
+    g->dip_wait_ns = DIP_FIRST_NS;
+    g->dip_ns = now_ns + DIP_FIRST_NS;
+    g->shut_ns = 0;
+    rate_set(g, rate, now_ns);
+    watches_reset(g);
+    hold(g, now_ns, 0);
+}
+
 /* Answers have (nearly) stopped. Nothing says how many packets would get through, so it creeps until they come back; if
  * they do not, nobody is helped by creeping on. */
-static void shut(struct govern *g, uint64_t now_ns) {
+static void shut(struct govern *g, double ratio, uint64_t now_ns) {
     g->cause = GOVERN_CAUSE_SHUT;
     if (g->shut_ns == 0)
         g->shut_ns = now_ns;
     if (now_ns - g->shut_ns > SHUT_MAX_NS)
-        rebase(g, g->rate, now_ns);
+        path_changed(g, g->rate, now_ns);
     else if (g->rate > g->floor)
-        cut(g, g->rate, ratio_of(g, g->epoch), now_ns);
+        cut(g, g->rate, ratio, now_ns);
     else
         start_anew(g, now_ns);
 }
 
+/* The rate did it: what is known of lower rates holds. */
+static void old_restore(struct govern *g, double below) {
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+        for (unsigned b = 0; b < level_of(below); b++)
+            count_add(&g->cells.at[s][b], &g->old.at[s][b]);
+}
+
+/* The share since the fall, at the rate before and at the lower one, says which of the two did it: the share of a path
+ * that has become worse stays; that of a path that carries no more rises as the rate falls. */
 static void trial_judge(struct govern *g, uint64_t now_ns) {
-    double ratio = ratio_of(g, g->epoch), was = fmin(fmax(g->ratio, 0.02), 0.95);
+    double ratio = ratio_of(g, g->epoch);
     if (g->last_ns - g->first_ns < TRIAL_MIN_NS)
         return;
-    if (evidence(g, g->epoch, was) <= -LEVEL_ACCEPT) {
-        settle(g, g->rate / KEEP_TRIAL, now_ns);
-    } else if (ratio < 1 && evidence(g, g->epoch, fmax(ratio, 0.02)) > LEVEL_FALL) {
-        /* Still too few. If the rate did it, the share rose as the rate fell; if the path did, it stayed. */
-        if (ratio < SHUT_RATIO)
-            shut(g, now_ns);
-        else if (ratio > g->ratio * sqrt(g->before / g->rate) && g->rate > g->floor) {
-            g->good = 0;
-            cut(g, g->rate, ratio, now_ns);
-        }
-        else
-            rebase(g, g->before, now_ns);
+    bool too_few = ratio < 1 && evidence(g, g->epoch, fmax(ratio, 0.02)) > LEVEL_FALL;
+    bool recovered = evidence(g, g->epoch, fmin(fmax(g->ratio, 0.02), 0.95)) <= -LEVEL_ACCEPT;
+    double carried = g->rate / KEEP_TRIAL;
+    if (too_few && ratio < SHUT_RATIO) {
+        shut(g, ratio, now_ns);
+    } else if (recovered) {
+        old_restore(g, carried);
+        settle(g, carried, now_ns);
+    } else if (too_few && over_capacity(g, LEVEL_ACCEPT) && g->rate > g->floor) {
+        cut(g, g->rate, ratio, now_ns);
+    } else if (too_few && g->last_ns - g->first_ns >= SPAN_PATH_NS && limitless(g, carried) > LEVEL_TRIAL) {
+        path_changed(g, g->before_fall, now_ns);
     } else if (now_ns - epoch_start(g) > TRIAL_MAX_NS + g->timeout_ns) {
-        settle(g, g->rate / KEEP_TRIAL, now_ns);
+        settle(g, carried, now_ns);
     }
 }
 
@@ -560,22 +708,26 @@ bool govern_step(struct govern *g, uint64_t now_ns, uint64_t packets) {
     double rate = g->rate;
     sender_update(g, now_ns, packets);
     forget(g, now_ns);
-    if (g->phase == GOVERN_LEARN) {
-        learn(g, now_ns);
-    } else if (g->phase == GOVERN_TRIAL) {
+    rtt_follow(g);
+    fit(g);
+    if (g->phase == GOVERN_TRIAL) {
         trial_judge(g, now_ns);
-    } else if (!fallen(g, now_ns)) {
-        noise_update(g, now_ns);
-        if (g->phase != GOVERN_DIP)
-            risen(g);
-        if (g->phase == GOVERN_DIP) {
+    } else if (g->phase == GOVERN_LEARN) {
+        usual_set(g, &(struct govern_watch){.packets = 0});
+        learn(g, now_ns);
+    } else if (g->phase == GOVERN_CLIMB || !fallen(g, now_ns)) { /* a fall after a step is the step's first */
+        risen(g);
+        usual_set(g, &(struct govern_watch){.packets = 0});
+        if (g->phase == GOVERN_HOLD)
+            noise_update(g);
+        if (g->phase == GOVERN_DIP)
             dip_judge(g, now_ns);
-        } else if (g->phase == GOVERN_CLIMB) {
+        else if (drained(g, now_ns))
+            watches_reset(g);
+        else if (g->phase == GOVERN_CLIMB)
             climb_judge(g, now_ns);
-        } else {
-            baseline_feed(g, now_ns);
+        else
             hold_on(g, now_ns);
-        }
     }
     return g->rate != rate;
 }
@@ -585,7 +737,7 @@ uint64_t govern_milli_pps(const struct govern *g) {
 }
 
 unsigned govern_canary_every(const struct govern *g) {
-    const struct govern_count *b = &g->baseline[GOVERN_NATURAL];
+    const struct govern_count *b = &g->usual[GOVERN_NATURAL];
     double natural = b->sent > 0 ? g->rate * b->answered / b->sent : 0;
     if (g->canaries == 0 || natural >= CANARY_ANSWERS)
         return 0;
@@ -599,5 +751,4 @@ void govern_look(const struct govern *g, struct govern_view *v) {
                               .local_cuts = g->local_cuts};
     if (g->confirmed_sent > 0)
         v->loss = g->confirmed_lost / g->confirmed_sent;
-    v->lost_now = fmax(0, 1 - ratio_of(g, g->falls[FINEST].count));
 }

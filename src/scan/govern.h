@@ -16,7 +16,7 @@
 #define GOVERN_START_PPS 2000u     /* the first rate: about 1 Mbit/s of SYNs */
 #define GOVERN_FLOOR_PPS 100u      /* never slower than this, unless the cap is */
 #define GOVERN_CANARY_EVERY 100u   /* at most one packet in so many is a canary */
-#define GOVERN_TICK_NS UINT64_C(20000000) /* between two decisions */
+#define GOVERN_TICK_NS UINT64_C(25000000) /* between two decisions */
 
 /* Where answers come from. Each kind has a share of its own. */
 enum govern_stream {
@@ -51,6 +51,13 @@ struct govern_count {
 struct govern_watch {
     struct govern_count count[GOVERN_STREAMS];
     double packets, load; /* of both streams: how many, and the sum of the rates they were sent at */
+    uint64_t first_ns, last_ns; /* when the first and the last of them left */
+};
+
+/* What was answered at each rate: levels 3 % apart. */
+#define GOVERN_LEVELS 500u
+struct govern_cells {
+    struct govern_count at[GOVERN_STREAMS][GOVERN_LEVELS];
 };
 
 #define GOVERN_WATCHES 4u  /* falls by 90, 50, 15 and 5 % are watched for */
@@ -63,13 +70,14 @@ struct govern {
     uint64_t next_ns;  /* of the next decision */
     uint64_t since_ns; /* what was sent before is of no interest any more */
 
-    struct govern_count baseline[GOVERN_STREAMS]; /* where nothing is lost by the rate */
+    struct govern_cells cells;    /* what is known of the path as it is ... */
+    struct govern_cells old;      /* TRIAL: ... and as it was before the fall */
+    double fit[GOVERN_LEVELS];    /* ln likelihood of the capacity being that of each level */
+    unsigned low, top, best;      /* levels: the lowest and highest with counts, and the likeliest capacity */
+    struct govern_count usual[GOVERN_STREAMS]; /* what the watches compare with */
     struct govern_count epoch[GOVERN_STREAMS];    /* sent at the present rate */
     uint64_t first_ns, last_ns;                   /* what `epoch` covers; 0, 0: nothing */
-    struct govern_count fresh[GOVERN_STREAMS], ripe[GOVERN_STREAMS]; /* on their way into the baseline ... */
-    uint64_t fed_ns;                              /* ... which they last reached then */
-    struct govern_count bin[GOVERN_STREAMS];      /* since the noise was last looked at ... */
-    uint64_t bin_ns;                              /* ... which was then */
+    struct govern_count bins[2];                  /* the last and the present stretch of first tries, for the noise */
     struct govern_watch falls[GOVERN_WATCHES], rise;
     double noise; /* variance of the answers beside that of independent ones, >= 1 */
 
@@ -84,9 +92,8 @@ struct govern {
     double step;           /* the next rise of the rate, relative */
     uint64_t hold_until_ns;
     double good;           /* CLIMB, TRIAL: the rate that the last step began at; 0: not known to be good */
-    double prepared;       /* answers that the baseline should hold before the next step */
     double before_fall;    /* the rate when the share last fell */
-    double before, ratio;  /* TRIAL, DIP: the rate before, and the share then beside the baseline */
+    double before, ratio;  /* TRIAL, DIP: the rate before, and the share then beside the usual one */
     double ceiling;        /* what arrived when the share last fell; 0: no fall yet */
     uint64_t ceiling_ns, ceiling_for_ns; /* when that was, and how long it binds climbing without a signal */
     uint64_t climb_ns;     /* when the first step of this climb began */
@@ -94,12 +101,17 @@ struct govern {
     uint64_t shut_ns;      /* when answers stopped; 0: they have not */
 
     uint64_t local_ns;     /* of the last cut by local loss; 0: none */
-    uint64_t timeout_ns;   /* after a first try */
+    uint64_t rtt_ns, timeout_ns; /* as last told */
+    double rtt, rtt_usual, rtt_wavers; /* smoothed, ns */
+    double rtt_at_drain, drain_before; /* when a queue was last drained: the round trips, and the rate before */
+    uint64_t drain_ns;
+    unsigned drains;
     unsigned canaries;     /* known endpoints */
     double confirmed_sent, confirmed_lost; /* endpoints seen at some try, and those of them that their first try missed */
     uint64_t packets;      /* sent, as last told */
     uint64_t decay_ns;
     uint64_t falls_total, path_falls, local_cuts, dips;
+    bool undecided; /* the last step was given up without a verdict */
     bool blind;
 };
 
@@ -117,8 +129,9 @@ void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_n
 void govern_confirm(struct govern *g, uint64_t by_first, uint64_t by_later);
 /* This machine itself lost packets (ring overrun, refused sends) or its outputs are behind. Slows down at once. */
 void govern_local_loss(struct govern *g, uint64_t now_ns);
-/* The timeout in force after a first try, and how many endpoints could be canaries. */
-void govern_timeout(struct govern *g, uint64_t timeout_ns);
+/* The smoothed round-trip time (0: none measured yet) and the timeout in force after a first try. */
+void govern_times(struct govern *g, uint64_t rtt_ns, uint64_t timeout_ns);
+/* How many endpoints could be canaries. */
 void govern_canaries(struct govern *g, unsigned known);
 
 /* -- what it decides -- */
@@ -145,7 +158,6 @@ struct govern_view {
     double rate_pps;
     double path_pps;  /* what the path carries, as measured when the share last fell; 0: never met a limit */
     double loss;      /* share of first tries that the path lost, by later tries; negative: not known yet */
-    double lost_now;  /* share lost beyond the baseline at the present rate; >= 0 */
     bool blind;       /* too few answers to tell anything, and no canaries: it climbs by time */
     uint64_t falls;       /* how often the rate was too much */
     uint64_t path_falls;  /* how often the path became worse by itself */
