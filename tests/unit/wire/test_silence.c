@@ -129,12 +129,16 @@ static bool is_answer(const uint8_t *frame, size_t n, bool *marker) {
         *marker = quoted[9] == IPPROTO_UDP && load_be16(quoted + 22) == MARKER;
         return true;
     }
-    return load_be16(frame + 12) == ETH_P_IPV6 &&
-           (ip[6] == IPPROTO_TCP ||
-            (ip[6] == IPPROTO_ICMPV6 && (ip[40] == ICMP6_DST_UNREACH || ip[40] == ICMP6_PARAM_PROB)));
+    if (load_be16(frame + 12) != ETH_P_IPV6 || ip[6] != IPPROTO_ICMPV6)
+        return load_be16(frame + 12) == ETH_P_IPV6 && ip[6] == IPPROTO_TCP;
+    quoted = ip + 48;
+    *marker = ip[40] == ICMP6_DST_UNREACH && quoted[6] == IPPROTO_UDP && n >= ETHERNET_HEADER_LEN + 48 + 44 &&
+              load_be16(quoted + 42) == MARKER;
+    return ip[40] == ICMP6_DST_UNREACH || ip[40] == ICMP6_PARAM_PROB;
 }
 
-/* Sends one of each kind, then the marker, and counts what is answered until the marker is. */
+/* Sends one of each kind, then a marker in each family, and counts what is answered until both are: the families do not
+ * wait for each other. */
 static unsigned answers(int far) {
     static const uint8_t transports[] = {IPPROTO_TCP, IPPROTO_UDP};
     for (int version = 4; version <= 6; version += 2) {
@@ -145,7 +149,8 @@ static unsigned answers(int far) {
             send_packet(far, version, protocols[i], FIRST);
     }
     send_packet(far, 4, IPPROTO_UDP, MARKER);
-    unsigned n = 0;
+    send_packet(far, 6, IPPROTO_UDP, MARKER);
+    unsigned n = 0, markers = 0;
     uint8_t frame[2048];
     struct timeval second = {.tv_sec = 1};
     assert_return_code(setsockopt(far, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second), errno);
@@ -154,7 +159,8 @@ static unsigned answers(int far) {
         ssize_t got = recv(far, frame, sizeof frame, 0);
         if (got > 0 && is_answer(frame, (size_t)got, &marker) && !marker)
             n++;
-        if (marker)
+        markers += marker;
+        if (markers == 2)
             return n;
     }
     fail_msg("the unclaimed port did not answer");
