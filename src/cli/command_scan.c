@@ -211,6 +211,7 @@ static int run_scan(struct run *r, const struct prepared *p, struct error *e) {
     } else {
         watch_progress(&r->watch, progress_of_scan, p->raw);
         code = scan_run(p->raw, r->report, &r->sum, e);
+        r->scanned = code != -ENOTUNIQ; /* -S belongs to somebody: found out before the first probe */
     }
     watch_progress(&r->watch, NULL, NULL);
     return code;
