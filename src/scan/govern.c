@@ -9,6 +9,7 @@
 #define LEVEL_FALL 8.0    /* 1 in 3,000 that chance alone does it */
 #define LEVEL_RISE 8.0
 #define LEVEL_TRIAL 5.0
+#define LEVEL_STEP 5.0    /* a step that was too large: more is lost by waiting than by being wrong */
 #define LEVEL_ACCEPT 3.0  /* 1 in 20 that a step is taken for good that is not: it falls the next time */
 #define SUSPICION 2.0     /* evidence that keeps a climb without a signal from going on */
 
@@ -18,7 +19,9 @@
 #define STEP_MAX 1.0      /* doubling, as slow start does */
 #define STEP_MIN 0.05
 #define STEP_BLIND 0.5
-#define UNDECIDED 4.0      /* a test that takes so many times the answers it needs lacks something to compare with */
+/* A test that takes so many times the answers it needs lacks something to compare with. */
+#define UNDECIDED_FIRST 8.0 /* of large steps */
+#define UNDECIDED 3.0
 #define STEP_PAST 0.1     /* so far above the last ceiling it is no ceiling any more */
 #define STEP_RETURN 3.0
 #define STEP_RESTART 4.0  /* a failed step is followed by one so many times smaller */
@@ -35,9 +38,10 @@
 #define DRAINS_MAX 4u
 #define CUT_LOCAL 0.8
 #define DIP 0.75
+#define DIP_DEEP 0.5
 #define SHUT_RATIO 0.1    /* less than this share of the baseline is no overload but a shut door */
 
-#define LEARN_ANSWERS 100.0
+#define LEARN_ANSWERS 64.0
 #define BLIND_ANSWERS 5.0    /* a second: fewer expected tell nothing in time */
 #define CANARY_ANSWERS 500.0 /* a second: more natural ones need no canaries */
 #define TEST_SECONDS 3.0    /* steps are large enough to be tested in so long */
@@ -48,6 +52,7 @@
 #define LEARN_MAX_NS (5 * NS_PER_SEC)
 #define SPAN_NEAR_NS (500 * NS_PER_MS) /* ... and more of it where a bucket or a queue has hidden a limit before */
 #define BLIND_NS NS_PER_SEC
+#define PREPARE_NS (5 * NS_PER_SEC)
 #define SETTLE_NS NS_PER_SEC
 #define HOLD_MIN_NS NS_PER_SEC
 #define HOLD_TESTS 4u                 /* a failed test is followed by a pause so many times as long */
@@ -337,7 +342,7 @@ void govern_local_loss(struct govern *g, uint64_t now_ns) {
 
 /* The path carries so much: a little less is sent, and for a while no more is tried. */
 static void settle(struct govern *g, double delivered, uint64_t now_ns) {
-    uint64_t lasted = g->climb_ns != 0 ? now_ns - g->climb_ns : 0;
+    uint64_t lasted = g->phase == GOVERN_CLIMB ? now_ns - epoch_start(g) : 0;
     bool again = g->ceiling > 0 && now_ns - g->ceiling_ns < SETTLE_NS + g->timeout_ns; /* the same fall, known better */
     g->falls_total += !again;
     g->cause = GOVERN_CAUSE_PATH;
@@ -347,6 +352,10 @@ static void settle(struct govern *g, double delivered, uint64_t now_ns) {
     g->ceiling_ns = now_ns;
     g->shut_ns = 0;
     g->dip_ns = now_ns + g->dip_wait_ns > g->dip_ns ? now_ns + g->dip_wait_ns : g->dip_ns;
+    /* Where even the lowest rate tried was too much, lower ones are looked at first. */
+    g->bottomless = g->phase != GOVERN_TRIAL && g->best <= g->low;
+    if (g->bottomless)
+        g->dip_ns = now_ns;
     rate_set(g, delivered * KEEP, now_ns);
     watches_reset(g);
     g->step = fmax(again ? g->step : g->step / STEP_RESTART, step_min(g));
@@ -509,10 +518,12 @@ static bool drained(struct govern *g, uint64_t now_ns) {
     if (g->drains++ == 0)
         g->drain_before = g->phase == GOVERN_CLIMB ? fmax(g->good, 1) : g->rate;
     g->cause = GOVERN_CAUSE_PATH;
-    g->step = fmax(g->step / STEP_RESTART, step_min(g));
+    g->ceiling = g->drain_before;
+    g->ceiling_ns = now_ns;
     g->climb_ns = 0;
     rate_set(g, (g->phase == GOVERN_CLIMB ? g->good : g->rate) * DRAIN, now_ns);
-    hold(g, now_ns, 2 * HOLD_MIN_NS);
+    g->step = fmax(g->drain_before * KEEP / g->rate - 1, step_min(g)); /* once the queue is gone */
+    hold(g, now_ns, 0);
     return true;
 }
 
@@ -583,19 +594,19 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
     double half = g->step > STEP_BLIND ? g->step / 2 : g->step;
     if (!climb_is_long(g))
         return;
-    if (over_capacity(g, LEVEL_FALL)) {
+    if (over_capacity(g, LEVEL_STEP)) {
         double delivered = capacity(g);
         /* What the last good rate says is worth more than a count over a short time, where the two agree. */
         settle(g, delivered > GOOD_AGREES * g->good ? fmax(delivered, g->good) : delivered, now_ns);
     } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT) {
         g->blind = false;
         climb(g, step_after(g), now_ns);
-    } else if (answer_rate(g) >= BLIND_ANSWERS && expected(g, g->epoch) > UNDECIDED * answers_for(g, half)) {
+    } else if (answer_rate(g) >= BLIND_ANSWERS && expected(g, g->epoch) > (g->step > STEP_BLIND ? UNDECIDED_FIRST : UNDECIDED) * answers_for(g, half)) {
         /* Too little is known of lower rates to tell. Both are looked at in turn then. */
         g->undecided = true;
         rate_set(g, g->good, now_ns);
         watches_reset(g);
-        hold(g, now_ns, now_ns - g->climb_ns);
+        hold(g, now_ns, now_ns - epoch_start(g));
         g->climb_ns = 0;
     } else if (blind_time(g) && limitless(g, rate_of(g->best)) > -SUSPICION) {
         climb_blind(g, now_ns);
@@ -607,7 +618,7 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
 static bool dip_is_due(const struct govern *g, uint64_t now_ns) {
     bool clean = g->confirmed_sent > 100 && g->confirmed_lost < DIP_LOSS * g->confirmed_sent;
     bool quick = answers_for(g, (1 - DIP) / 2) < answer_rate(g) * DIP_TEST_SECONDS;
-    return now_ns >= g->dip_ns && !clean && quick && g->rate * DIP > g->floor;
+    return now_ns >= g->dip_ns && g->rate > g->floor && (g->bottomless ? epoch_is_long(g) : !clean && quick);
 }
 
 static void hold_on(struct govern *g, uint64_t now_ns) {
@@ -618,18 +629,20 @@ static void hold_on(struct govern *g, uint64_t now_ns) {
         g->dips++;
         g->before = g->rate;
         g->phase = GOVERN_DIP;
-        rate_set(g, g->rate * DIP, now_ns);
+        rate_set(g, g->rate * (g->bottomless ? DIP_DEEP : DIP), now_ns);
     } else if (now_ns >= g->hold_until_ns && g->rate < g->cap && g->last_ns != 0) {
+        double step = fmax(g->step, step_min(g));
+        bool prepared = answers_of(g->usual) >= answers_for(g, step) || now_ns - g->hold_until_ns > PREPARE_NS;
         if (answer_rate(g) < BLIND_ANSWERS)
             climb_blind(g, now_ns);
-        else
-            climb(g, fmax(g->step, step_min(g)), now_ns);
+        else if (prepared)
+            climb(g, step, now_ns);
     }
 }
 
 static void dip_judge(struct govern *g, uint64_t now_ns) {
-    double low = g->before * (1 + DIP) / 2;
-    bool over = now_ns - epoch_start(g) > DIP_LONGEST_NS + g->timeout_ns;
+    double low = (g->before + g->rate) / 2;
+    bool over = now_ns - epoch_start(g) > (g->bottomless ? TRIAL_MAX_NS : DIP_LONGEST_NS) + g->timeout_ns;
     if (!epoch_is_long(g) && !over)
         return;
     if (g->best <= level_of(low) && limitless(g, rate_of(g->best)) < -LEVEL_TRIAL) {
@@ -638,9 +651,13 @@ static void dip_judge(struct govern *g, uint64_t now_ns) {
         g->before_fall = g->before;
         settle(g, capacity(g), now_ns);
         g->step = step_min(g);
+    } else if (over && g->bottomless) {
+        g->bottomless = false;
+        settle(g, g->rate / KEEP, now_ns);
     } else if (over || limitless(g, low) > LEVEL_ACCEPT) {
         g->dip_wait_ns = g->dip_wait_ns < DIP_MAX_NS ? 2 * g->dip_wait_ns : DIP_MAX_NS;
         g->dip_ns = now_ns + g->dip_wait_ns;
+        g->bottomless = false;
         rate_set(g, g->before, now_ns);
         hold(g, now_ns, 0);
     }

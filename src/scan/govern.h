@@ -111,6 +111,7 @@ struct govern {
     uint64_t packets;      /* sent, as last told */
     uint64_t decay_ns;
     uint64_t falls_total, path_falls, local_cuts, dips;
+    bool bottomless; /* the lowest rate tried was too much */
     bool undecided; /* the last step was given up without a verdict */
     bool blind;
 };
