@@ -314,6 +314,11 @@ void govern_canaries(struct govern *g, unsigned known) {
     g->canaries = known;
 }
 
+/* Answers that a test of this step needs: what drifts by step^2 / 2 each has to reach LEVEL_ACCEPT. */
+static double answers_for(const struct govern *g, double step) {
+    return 2 * LEVEL_ACCEPT * g->noise / (step * step);
+}
+
 /* Waits at the present rate before the next step up. */
 static void hold(struct govern *g, uint64_t now_ns, uint64_t ns) {
     g->phase = GOVERN_HOLD;
@@ -356,7 +361,9 @@ static void settle(struct govern *g, double delivered, uint64_t now_ns) {
     g->bottomless = g->phase != GOVERN_TRIAL && g->best <= g->low;
     if (g->bottomless)
         g->dip_ns = now_ns;
-    rate_set(g, delivered * KEEP, now_ns);
+    /* Little is known of lower rates yet: there is more to learn a little further down. */
+    bool young = answers_of(g->usual) < answers_for(g, step_min(g)) && answer_rate(g) >= BLIND_ANSWERS;
+    rate_set(g, delivered * (young ? KEEP_TRIAL : KEEP), now_ns);
     watches_reset(g);
     g->step = fmax(again ? g->step : g->step / STEP_RESTART, step_min(g));
     /* A rate that had been good for long may be so again: what ended it may have passed. */
@@ -468,11 +475,6 @@ static bool sender_is_the_limit(const struct govern *g) {
     return g->epochs[(g->n_epochs - 1) % GOVERN_EPOCHS].actual < SENDER_SHORT * g->rate;
 }
 
-/* Answers that a test of this step needs: what drifts by step^2 / 2 each has to reach LEVEL_ACCEPT. */
-static double answers_for(const struct govern *g, double step) {
-    return 2 * LEVEL_ACCEPT * g->noise / (step * step);
-}
-
 /* A queue has grown on the way: the round trips are longer than any chance explains. */
 static bool queue_has_grown(const struct govern *g) {
     return g->rtt > RTT_QUEUED * g->rtt_usual + RTT_QUEUED_NS && g->rtt - g->rtt_usual > 4 * g->rtt_wavers;
@@ -502,7 +504,7 @@ static bool drained(struct govern *g, uint64_t now_ns) {
         return false;
     }
     if (now_ns - g->drain_ns < DRAIN_NS + 2 * (uint64_t)g->rtt)
-        return false;
+        return true;
     bool shorter = g->drains > 0 && g->rtt < RTT_SHORTER * g->rtt_at_drain;
     g->drain_ns = now_ns;
     g->rtt_at_drain = g->rtt;
@@ -522,7 +524,7 @@ static bool drained(struct govern *g, uint64_t now_ns) {
     g->ceiling_ns = now_ns;
     g->climb_ns = 0;
     rate_set(g, (g->phase == GOVERN_CLIMB ? g->good : g->rate) * DRAIN, now_ns);
-    g->step = fmax(g->drain_before * KEEP / g->rate - 1, step_min(g)); /* once the queue is gone */
+    g->step = fmax(1 / sqrt(DRAIN) - 1, step_min(g)); /* once the queue is gone */
     hold(g, now_ns, 0);
     return true;
 }
