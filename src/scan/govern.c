@@ -21,7 +21,7 @@
 #define STEP_BLIND 0.5
 /* A test that takes so many times the answers it needs lacks something to compare with. */
 #define UNDECIDED_FIRST 8.0 /* of large steps */
-#define UNDECIDED 3.0
+#define UNDECIDED 2.0
 #define STEP_PAST 0.1     /* so far above the last ceiling it is no ceiling any more */
 #define STEP_RETURN 3.0
 #define STEP_RESTART 4.0  /* a failed step is followed by one so many times smaller */
@@ -537,8 +537,7 @@ static void climb(struct govern *g, double step, uint64_t now_ns) {
         return;
     }
     if (g->phase != GOVERN_CLIMB) {
-        if (!g->undecided)
-            fade_above(g, g->rate * LEVEL_RATIO);
+        fade_above(g, g->rate * LEVEL_RATIO * (g->undecided ? 1 + step : 1));
         g->undecided = false;
         g->climb_ns = now_ns;
     }
@@ -596,14 +595,17 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
     double half = g->step > STEP_BLIND ? g->step / 2 : g->step;
     if (!climb_is_long(g))
         return;
-    if (over_capacity(g, LEVEL_STEP)) {
+    bool undecided = answer_rate(g) >= BLIND_ANSWERS &&
+                     expected(g, g->epoch) > (g->step > STEP_BLIND ? UNDECIDED_FIRST : UNDECIDED) * answers_for(g, half);
+    double level = g->ceiling <= 0 ? LEVEL_FALL : undecided && g->step <= STEP_BLIND ? SUSPICION : LEVEL_STEP;
+    if (over_capacity(g, level)) {
         double delivered = capacity(g);
         /* What the last good rate says is worth more than a count over a short time, where the two agree. */
         settle(g, delivered > GOOD_AGREES * g->good ? fmax(delivered, g->good) : delivered, now_ns);
     } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT) {
         g->blind = false;
         climb(g, step_after(g), now_ns);
-    } else if (answer_rate(g) >= BLIND_ANSWERS && expected(g, g->epoch) > (g->step > STEP_BLIND ? UNDECIDED_FIRST : UNDECIDED) * answers_for(g, half)) {
+    } else if (undecided) {
         /* Too little is known of lower rates to tell. Both are looked at in turn then. */
         g->undecided = true;
         rate_set(g, g->good, now_ns);
