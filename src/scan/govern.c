@@ -14,7 +14,9 @@
 #define SUSPICION 2.0     /* evidence that keeps a climb without a signal from going on */
 
 #define LEVEL_FIRST_PPS 50.0 /* the rate of level 0 ... */
-#define LEVEL_RATIO 1.03     /* ... and that of each level beside the one below */
+#define SAME_RATE 1.02       /* rates closer than this are one */
+#define LEVEL_RATIO 1.01     /* ... and that of each level beside the one below */
+#define LN_LEVEL_RATIO 0.00995033085316808
 
 #define STEP_MAX 1.0      /* doubling, as slow start does */
 #define STEP_MIN 0.05
@@ -121,7 +123,7 @@ static double evidence(const struct govern *g, const struct govern_count c[GOVER
 }
 
 static unsigned level_of(double rate) {
-    double level = log(fmax(rate, LEVEL_FIRST_PPS) / LEVEL_FIRST_PPS) / log(LEVEL_RATIO);
+    double level = log(fmax(rate, LEVEL_FIRST_PPS) / LEVEL_FIRST_PPS) / LN_LEVEL_RATIO;
     return level < GOVERN_LEVELS - 1 ? (unsigned)(level + 0.5) : GOVERN_LEVELS - 1;
 }
 
@@ -133,7 +135,6 @@ static double rate_of(unsigned level) {
  * carries: the share at rate r is s min(1, C / r), and s is set to its best value for each C, so
  * L(C) = sum a ln w - A ln(sum n w), w = min(1, C / r). */
 static void fit(struct govern *g) {
-    memset(g->fit, 0, sizeof(g->fit));
     g->low = GOVERN_LEVELS - 1;
     g->top = 0;
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
@@ -142,20 +143,24 @@ static void fit(struct govern *g) {
                 g->low = b < g->low ? b : g->low;
                 g->top = b > g->top ? b : g->top;
             }
+    if (g->low <= g->top)
+        memset(g->fit + g->low, 0, (g->top - g->low + 1) * sizeof(g->fit[0]));
     for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
         const struct govern_count *at = g->cells.at[s];
         double sent = 0, answered = 0, above = 0, above_logs = 0, above_packets = 0;
+        double rate = rate_of(g->top), ln_rate = log(rate);
         for (unsigned b = g->low; b <= g->top; b++) {
             sent += at[b].sent;
             answered += at[b].answered;
         }
-        for (unsigned b = g->top + 1; b-- > g->low && sent > 0;) {
-            double rate = rate_of(b);
-            g->fit[b] += (above * log(rate) - above_logs - answered * log(sent + rate * above_packets)) / g->noise;
+        for (unsigned b = g->top + 1; b-- > g->low && answered > 0;) {
+            g->fit[b] += (above * ln_rate - above_logs - answered * log(sent + rate * above_packets)) / g->noise;
             sent -= at[b].sent; /* this level is above the next capacity */
             above += at[b].answered;
-            above_logs += at[b].answered * log(rate);
+            above_logs += at[b].answered * ln_rate;
             above_packets += at[b].sent / rate;
+            rate /= LEVEL_RATIO;
+            ln_rate -= LN_LEVEL_RATIO;
         }
     }
     g->best = g->top;
@@ -285,7 +290,7 @@ void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_n
         return;
     const struct govern_count c = {(double)sent, (double)answered};
     double rate = rate_at(g, begin_ns + (end_ns - begin_ns) / 2);
-    for (unsigned i = 0; i < GOVERN_WATCHES && rate <= g->rate * LEVEL_RATIO; i++)
+    for (unsigned i = 0; i < GOVERN_WATCHES && rate <= g->rate * SAME_RATE; i++)
         watch_add(&g->falls[i], stream, &c, rate, begin_ns, end_ns);
     watch_add(&g->rise, stream, &c, rate, begin_ns, end_ns);
     count_add(&g->cells.at[stream][level_of(rate)], &c);
@@ -537,7 +542,7 @@ static void climb(struct govern *g, double step, uint64_t now_ns) {
         return;
     }
     if (g->phase != GOVERN_CLIMB) {
-        fade_above(g, g->rate * LEVEL_RATIO * (g->undecided ? 1 + step : 1));
+        fade_above(g, g->rate * SAME_RATE * (g->undecided ? 1 + step : 1));
         g->undecided = false;
         g->climb_ns = now_ns;
     }

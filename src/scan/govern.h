@@ -54,8 +54,8 @@ struct govern_watch {
     uint64_t first_ns, last_ns; /* when the first and the last of them left */
 };
 
-/* What was answered at each rate: levels 3 % apart. */
-#define GOVERN_LEVELS 500u
+/* What was answered at each rate: levels 1 % apart. */
+#define GOVERN_LEVELS 1460u
 struct govern_cells {
     struct govern_count at[GOVERN_STREAMS][GOVERN_LEVELS];
 };
