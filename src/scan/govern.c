@@ -11,6 +11,7 @@
 #define LEVEL_TRIAL 5.0
 #define LEVEL_STEP 5.0    /* a step that was too large: more is lost by waiting than by being wrong */
 #define LEVEL_ACCEPT 3.0  /* 1 in 20 that a step is taken for good that is not: it falls the next time */
+#define DOUBT 1.0         /* evidence that keeps a step from being taken for good yet */
 #define SUSPICION 2.0     /* evidence that keeps a climb without a signal from going on */
 
 #define LEVEL_FIRST_PPS 50.0 /* the rate of level 0 ... */
@@ -25,6 +26,7 @@
 #define UNDECIDED_FIRST 8.0 /* of large steps */
 #define UNDECIDED 2.0
 #define STEP_PAST 0.1     /* so far above the last ceiling it is no ceiling any more */
+#define STEP_GROW 1.5
 #define STEP_RETURN 3.0
 #define STEP_RESTART 4.0  /* a failed step is followed by one so many times smaller */
 #define KEEP 0.97         /* of what arrived is sent after a fall ... */
@@ -607,12 +609,14 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
         double delivered = capacity(g);
         /* What the last good rate says is worth more than a count over a short time, where the two agree. */
         settle(g, delivered > GOOD_AGREES * g->good ? fmax(delivered, g->good) : delivered, now_ns);
-    } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT) {
+    } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT &&
+               (g->ceiling <= 0 || limitless(g, rate_of(g->best)) > -DOUBT)) {
         g->blind = false;
         climb(g, step_after(g), now_ns);
     } else if (undecided) {
         /* Too little is known of lower rates to tell. Both are looked at in turn then. */
         g->undecided = true;
+        g->step = fmin(g->step * STEP_GROW, fmax(g->step, STEP_BLIND / 2)); /* a larger one is sooner judged */
         rate_set(g, g->good, now_ns);
         watches_reset(g);
         hold(g, now_ns, now_ns - epoch_start(g));
