@@ -133,10 +133,8 @@ static double rate_of(unsigned level) {
     return LEVEL_FIRST_PPS * pow(LEVEL_RATIO, level);
 }
 
-/* Of the counts at all rates: how likely is each capacity? Up to it every packet gets through, beyond it as many as it
- * carries: the share at rate r is s min(1, C / r), and s is set to its best value for each C, so
- * L(C) = sum a ln w - A ln(sum n w), w = min(1, C / r). */
-static void fit(struct govern *g) {
+/* The lowest and the highest level with counts. */
+static void levels_set(struct govern *g) {
     g->low = GOVERN_LEVELS - 1;
     g->top = 0;
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
@@ -145,6 +143,26 @@ static void fit(struct govern *g) {
                 g->low = b < g->low ? b : g->low;
                 g->top = b > g->top ? b : g->top;
             }
+}
+
+static void cells_clear(struct govern *g) {
+    memset(&g->cells, 0, sizeof(g->cells));
+    g->low = GOVERN_LEVELS - 1;
+    g->top = 0;
+}
+
+static void cells_add(struct govern *g, enum govern_stream stream, double rate, const struct govern_count *c) {
+    unsigned level = level_of(rate);
+    g->cells.at[stream][level].sent += c->sent;
+    g->cells.at[stream][level].answered += c->answered;
+    g->low = level < g->low ? level : g->low;
+    g->top = level > g->top ? level : g->top;
+}
+
+/* Of the counts at all rates: how likely is each capacity? Up to it every packet gets through, beyond it as many as it
+ * carries: the share at rate r is s min(1, C / r), and s is set to its best value for each C, so
+ * L(C) = sum a ln w - A ln(sum n w), w = min(1, C / r). */
+static void fit(struct govern *g) {
     if (g->low <= g->top)
         memset(g->fit + g->low, 0, (g->top - g->low + 1) * sizeof(g->fit[0]));
     for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
@@ -193,17 +211,23 @@ static void fade_above(struct govern *g, double rate) {
         }
 }
 
-/* What a watch compares with: all that was sent no faster than now, but what the watch itself holds. */
-static void usual_set(struct govern *g, const struct govern_watch *w) {
+/* All that was sent no faster than now. */
+static void known_set(struct govern *g) {
     unsigned to = level_of(g->rate);
     for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        g->usual[s] = (struct govern_count){-w->count[s].sent, -w->count[s].answered};
-        for (unsigned b = 0; b <= to; b++) {
-            g->usual[s].sent += g->cells.at[s][b].sent;
-            g->usual[s].answered += g->cells.at[s][b].answered;
+        g->known[s] = (struct govern_count){0, 0};
+        for (unsigned b = g->low; b <= to && b <= g->top; b++) {
+            g->known[s].sent += g->cells.at[s][b].sent;
+            g->known[s].answered += g->cells.at[s][b].answered;
         }
-        g->usual[s].sent = fmax(g->usual[s].sent, 0);
-        g->usual[s].answered = fmax(g->usual[s].answered, 0);
+    }
+}
+
+/* What a watch compares with: all that is known, but what the watch itself holds. NULL: all. */
+static void usual_set(struct govern *g, const struct govern_watch *w) {
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
+        g->usual[s].sent = fmax(g->known[s].sent - (w != NULL ? w->count[s].sent : 0), 0);
+        g->usual[s].answered = fmax(g->known[s].answered - (w != NULL ? w->count[s].answered : 0), 0);
     }
 }
 
@@ -264,6 +288,7 @@ static uint64_t epoch_start(const struct govern *g) {
 void govern_init(struct govern *g, uint64_t max_pps, uint64_t now_ns) {
     *g = (struct govern){.cap = max_pps > 0 ? (double)max_pps : RATE_UNCAPPED, .noise = 1, .step = STEP_MAX,
                          .timeout_ns = NS_PER_SEC, .dip_wait_ns = DIP_FIRST_NS, .ceiling_for_ns = CEILING_NS};
+    cells_clear(g);
     g->floor = fmin(GOVERN_FLOOR_PPS, g->cap);
     g->since_ns = g->climb_ns = g->decay_ns = now_ns;
     g->next_ns = now_ns + GOVERN_TICK_NS;
@@ -295,7 +320,7 @@ void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_n
     for (unsigned i = 0; i < GOVERN_WATCHES && rate <= g->rate * SAME_RATE; i++)
         watch_add(&g->falls[i], stream, &c, rate, begin_ns, end_ns);
     watch_add(&g->rise, stream, &c, rate, begin_ns, end_ns);
-    count_add(&g->cells.at[stream][level_of(rate)], &c);
+    cells_add(g, stream, rate, &c);
     if (begin_ns < epoch_start(g))
         return;
     count_add(&g->epoch[stream], &c);
@@ -396,9 +421,9 @@ static void fall(struct govern *g, const struct govern_watch *w, uint64_t now_ns
     g->before_fall = g->rate;
     g->climb_ns = 0;
     g->old = g->cells;
-    memset(&g->cells, 0, sizeof(g->cells));
+    cells_clear(g);
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        g->cells.at[s][level_of(from)] = seen[s];
+        cells_add(g, s, from, &seen[s]);
     cut(g, from, ratio, now_ns);
 }
 
@@ -423,9 +448,9 @@ static void risen(struct govern *g) {
     usual_set(g, &g->rise);
     double e = evidence(g, g->rise.count, RISE_RATIO);
     if (e > LEVEL_RISE) {
-        memset(&g->cells, 0, sizeof(g->cells));
+        cells_clear(g);
         for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-            g->cells.at[s][level_of(g->rise.load / g->rise.packets)] = g->rise.count[s];
+            cells_add(g, s, g->rise.load / g->rise.packets, &g->rise.count[s]);
         watches_reset(g);
     } else if (e <= 0) {
         memset(&g->rise, 0, sizeof(g->rise));
@@ -706,6 +731,7 @@ static void old_restore(struct govern *g, double below) {
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
         for (unsigned b = 0; b < level_of(below); b++)
             count_add(&g->cells.at[s][b], &g->old.at[s][b]);
+    levels_set(g);
 }
 
 /* The share since the fall, at the rate before and at the lower one, says which of the two did it: the share of a path
@@ -740,14 +766,15 @@ bool govern_step(struct govern *g, uint64_t now_ns, uint64_t packets) {
     forget(g, now_ns);
     rtt_follow(g);
     fit(g);
+    known_set(g);
     if (g->phase == GOVERN_TRIAL) {
         trial_judge(g, now_ns);
     } else if (g->phase == GOVERN_LEARN) {
-        usual_set(g, &(struct govern_watch){.packets = 0});
+        usual_set(g, NULL);
         learn(g, now_ns);
     } else if (g->phase == GOVERN_CLIMB || !fallen(g, now_ns)) { /* a fall after a step is the step's first */
         risen(g);
-        usual_set(g, &(struct govern_watch){.packets = 0});
+        usual_set(g, NULL);
         if (g->phase == GOVERN_HOLD)
             noise_update(g);
         if (g->phase == GOVERN_DIP)

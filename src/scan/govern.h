@@ -74,6 +74,7 @@ struct govern {
     struct govern_cells old;      /* TRIAL: ... and as it was before the fall */
     double fit[GOVERN_LEVELS];    /* ln likelihood of the capacity being that of each level */
     unsigned low, top, best;      /* levels: the lowest and highest with counts, and the likeliest capacity */
+    struct govern_count known[GOVERN_STREAMS]; /* sent no faster than now */
     struct govern_count usual[GOVERN_STREAMS]; /* what the watches compare with */
     struct govern_count epoch[GOVERN_STREAMS];    /* sent at the present rate */
     uint64_t first_ns, last_ns;                   /* what `epoch` covers; 0, 0: nothing */
