@@ -14,11 +14,7 @@
 #define DOUBT 1.0         /* evidence that keeps a step from being taken for good yet */
 #define SUSPICION 2.0     /* evidence that keeps a climb without a signal from going on */
 
-#define LEVEL_FIRST_PPS 50.0 /* the rate of level 0 ... */
 #define SAME_RATE 1.02       /* rates closer than this are one */
-#define LEVEL_RATIO 1.01     /* ... and that of each level beside the one below */
-#define LN_LEVEL_RATIO 0.00995033085316808
-
 #define STEP_MAX 1.0      /* doubling, as slow start does */
 #define STEP_MIN 0.05
 #define STEP_BLIND 0.5
@@ -88,139 +84,37 @@ static const double fall_ratios[GOVERN_WATCHES] = {0.1, 0.5, 0.85, 0.95};
 #define FINEST (GOVERN_WATCHES - 1)
 #define RISE_RATIO 1.1
 
-static double answers_of(const struct govern_count c[GOVERN_STREAMS]) {
+static double answers_of(const struct tally c[GOVERN_STREAMS]) {
     return c[GOVERN_NATURAL].answered + c[GOVERN_CANARY].answered;
 }
 
-/* Answers that the usual share predicts. */
-static double expected(const struct govern *g, const struct govern_count c[GOVERN_STREAMS]) {
-    double sum = 0;
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        if (g->usual[s].sent > 0)
-            sum += c[s].sent * g->usual[s].answered / g->usual[s].sent;
-    return sum;
+static double expected(const struct govern *g, const struct tally c[GOVERN_STREAMS]) {
+    return tally_expected(c, g->usual);
 }
 
-/* Answers beside what the usual share predicts. 1 where it predicts nothing. */
-static double ratio_of(const struct govern *g, const struct govern_count c[GOVERN_STREAMS]) {
-    double sum = expected(g, c), answered = 0;
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        if (g->usual[s].sent > 0)
-            answered += c[s].answered;
-    return sum > 0 ? answered / sum : 1;
+static double ratio_of(const struct govern *g, const struct tally c[GOVERN_STREAMS]) {
+    return tally_ratio(c, g->usual);
 }
 
-/* ln of how much likelier c is if its share is `ratio` times the usual one than if it is the same. Answers are taken as
- * Poisson; the share itself is unknown under both and set to its best value under each, so that a young acquaintance
- * proves little: with a of n answered here and A of N there, L(r) = a ln r - (a + A) ln(N + r n) + const. */
-static double evidence(const struct govern *g, const struct govern_count c[GOVERN_STREAMS], double ratio) {
-    double sum = 0;
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        const struct govern_count *b = &g->usual[s];
-        if (b->sent > 0 && c[s].sent > 0)
-            sum += c[s].answered * log(ratio) -
-                   (c[s].answered + b->answered) * log((b->sent + ratio * c[s].sent) / (b->sent + c[s].sent));
-    }
-    return sum / g->noise;
+static double evidence(const struct govern *g, const struct tally c[GOVERN_STREAMS], double ratio) {
+    return tally_evidence(c, g->usual, ratio) / g->noise;
 }
 
-static unsigned level_of(double rate) {
-    double level = log(fmax(rate, LEVEL_FIRST_PPS) / LEVEL_FIRST_PPS) / LN_LEVEL_RATIO;
-    return level < GOVERN_LEVELS - 1 ? (unsigned)(level + 0.5) : GOVERN_LEVELS - 1;
-}
-
-static double rate_of(unsigned level) {
-    return LEVEL_FIRST_PPS * pow(LEVEL_RATIO, level);
-}
-
-/* The lowest and the highest level with counts. */
-static void levels_set(struct govern *g) {
-    g->low = GOVERN_LEVELS - 1;
-    g->top = 0;
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        for (unsigned b = 0; b < GOVERN_LEVELS; b++)
-            if (g->cells.at[s][b].sent > 0) {
-                g->low = b < g->low ? b : g->low;
-                g->top = b > g->top ? b : g->top;
-            }
-}
-
-static void cells_clear(struct govern *g) {
-    memset(&g->cells, 0, sizeof(g->cells));
-    g->low = GOVERN_LEVELS - 1;
-    g->top = 0;
-}
-
-static void cells_add(struct govern *g, enum govern_stream stream, double rate, const struct govern_count *c) {
-    unsigned level = level_of(rate);
-    g->cells.at[stream][level].sent += c->sent;
-    g->cells.at[stream][level].answered += c->answered;
-    g->low = level < g->low ? level : g->low;
-    g->top = level > g->top ? level : g->top;
-}
-
-/* Of the counts at all rates: how likely is each capacity? Up to it every packet gets through, beyond it as many as it
- * carries: the share at rate r is s min(1, C / r), and s is set to its best value for each C, so
- * L(C) = sum a ln w - A ln(sum n w), w = min(1, C / r). */
-static void fit(struct govern *g) {
-    if (g->low <= g->top)
-        memset(g->fit + g->low, 0, (g->top - g->low + 1) * sizeof(g->fit[0]));
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        const struct govern_count *at = g->cells.at[s];
-        double sent = 0, answered = 0, above = 0, above_logs = 0, above_packets = 0;
-        double rate = rate_of(g->top), ln_rate = log(rate);
-        for (unsigned b = g->low; b <= g->top; b++) {
-            sent += at[b].sent;
-            answered += at[b].answered;
-        }
-        for (unsigned b = g->top + 1; b-- > g->low && answered > 0;) {
-            g->fit[b] += (above * ln_rate - above_logs - answered * log(sent + rate * above_packets)) / g->noise;
-            sent -= at[b].sent; /* this level is above the next capacity */
-            above += at[b].answered;
-            above_logs += at[b].answered * ln_rate;
-            above_packets += at[b].sent / rate;
-            rate /= LEVEL_RATIO;
-            ln_rate -= LN_LEVEL_RATIO;
-        }
-    }
-    g->best = g->top;
-    for (unsigned b = g->low; b <= g->top && g->low < g->top; b++)
-        if (g->fit[b] > g->fit[g->best])
-            g->best = b;
-}
-
-/* ln of how much likelier it is that there is no limit up to the highest rate tried than that it is `rate`. */
+/* ln of how much likelier it is that no rate tried meets a limit than that this one does. */
 static double limitless(const struct govern *g, double rate) {
-    unsigned level = level_of(rate);
-    if (g->low >= g->top)
-        return 0;
-    return g->fit[g->top] - g->fit[level < g->low ? g->low : level];
+    return curve_limitless(&g->curve, rate);
 }
 
 /* The likeliest capacity. Where even the lowest rate tried was too much, it is somewhere below. */
 static double capacity(const struct govern *g) {
-    return g->best > g->low ? rate_of(g->best) : rate_of(g->low) / 2;
-}
-
-/* What is known of higher rates is old news: it counts little beside what is seen now. */
-static void fade_above(struct govern *g, double rate) {
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        for (unsigned b = level_of(rate) + 1; b < GOVERN_LEVELS; b++) {
-            g->cells.at[s][b].sent *= FADE;
-            g->cells.at[s][b].answered *= FADE;
-        }
+    double best = curve_best(&g->curve);
+    return curve_is_bottomless(&g->curve) ? best / 2 : best;
 }
 
 /* All that was sent no faster than now. */
 static void known_set(struct govern *g) {
-    unsigned to = level_of(g->rate);
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        g->known[s] = (struct govern_count){0, 0};
-        for (unsigned b = g->low; b <= to && b <= g->top; b++) {
-            g->known[s].sent += g->cells.at[s][b].sent;
-            g->known[s].answered += g->cells.at[s][b].answered;
-        }
-    }
+    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+        g->known[s] = curve_sum(&g->curve, s, g->rate);
 }
 
 /* What a watch compares with: all that is known, but what the watch itself holds. NULL: all. */
@@ -237,7 +131,7 @@ static bool epoch_is_long(const struct govern *g) {
 
 /* Answers a second that tell something, at the present rate. */
 static double answer_rate(const struct govern *g) {
-    const struct govern_count *n = &g->usual[GOVERN_NATURAL], *c = &g->usual[GOVERN_CANARY];
+    const struct tally *n = &g->usual[GOVERN_NATURAL], *c = &g->usual[GOVERN_CANARY];
     double rate = n->sent > 0 ? g->rate * n->answered / n->sent : 0;
     if (g->canaries > 0)
         rate += g->rate / GOVERN_CANARY_EVERY * (c->sent > 0 ? c->answered / c->sent : 1);
@@ -288,21 +182,16 @@ static uint64_t epoch_start(const struct govern *g) {
 void govern_init(struct govern *g, uint64_t max_pps, uint64_t now_ns) {
     *g = (struct govern){.cap = max_pps > 0 ? (double)max_pps : RATE_UNCAPPED, .noise = 1, .step = STEP_MAX,
                          .timeout_ns = NS_PER_SEC, .dip_wait_ns = DIP_FIRST_NS, .ceiling_for_ns = CEILING_NS};
-    cells_clear(g);
+    curve_clear(&g->curve);
     g->floor = fmin(GOVERN_FLOOR_PPS, g->cap);
     g->since_ns = g->climb_ns = g->decay_ns = now_ns;
     g->next_ns = now_ns + GOVERN_TICK_NS;
     rate_set(g, GOVERN_START_PPS, now_ns);
 }
 
-static void count_add(struct govern_count *to, const struct govern_count *c) {
-    to->sent += c->sent;
-    to->answered += c->answered;
-}
-
-static void watch_add(struct govern_watch *w, enum govern_stream stream, const struct govern_count *c, double rate,
+static void watch_add(struct govern_watch *w, enum govern_stream stream, const struct tally *c, double rate,
                       uint64_t begin_ns, uint64_t end_ns) {
-    count_add(&w->count[stream], c);
+    tally_add(&w->count[stream], c);
     w->packets += c->sent;
     w->load += c->sent * rate;
     if (w->first_ns == 0 || begin_ns < w->first_ns)
@@ -315,17 +204,17 @@ void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_n
                    uint64_t answered) {
     if (begin_ns < g->since_ns || sent == 0)
         return;
-    const struct govern_count c = {(double)sent, (double)answered};
+    const struct tally c = {(double)sent, (double)answered};
     double rate = rate_at(g, begin_ns + (end_ns - begin_ns) / 2);
     for (unsigned i = 0; i < GOVERN_WATCHES && rate <= g->rate * SAME_RATE; i++)
         watch_add(&g->falls[i], stream, &c, rate, begin_ns, end_ns);
     watch_add(&g->rise, stream, &c, rate, begin_ns, end_ns);
-    cells_add(g, stream, rate, &c);
+    curve_add(&g->curve, stream, rate, &c);
     if (begin_ns < epoch_start(g))
         return;
-    count_add(&g->epoch[stream], &c);
+    tally_add(&g->epoch[stream], &c);
     if (stream == GOVERN_NATURAL)
-        count_add(&g->bins[1], &c);
+        tally_add(&g->bins[1], &c);
     if (g->first_ns == 0 || begin_ns < g->first_ns)
         g->first_ns = begin_ns;
     if (end_ns > g->last_ns)
@@ -383,14 +272,15 @@ static void settle(struct govern *g, double delivered, uint64_t now_ns) {
     bool again = g->ceiling > 0 && now_ns - g->ceiling_ns < SETTLE_NS + g->timeout_ns; /* the same fall, known better */
     g->falls_total += !again;
     g->cause = GOVERN_CAUSE_PATH;
-    if (g->ceiling > 0 && !again && now_ns - g->ceiling_ns < 2 * g->ceiling_for_ns && g->ceiling_for_ns < CEILING_MAX_NS)
+    bool soon = g->ceiling > 0 && now_ns - g->ceiling_ns < 2 * g->ceiling_for_ns;
+    if (soon && !again && g->ceiling_for_ns < CEILING_MAX_NS)
         g->ceiling_for_ns *= 2;
     g->ceiling = delivered;
     g->ceiling_ns = now_ns;
     g->shut_ns = 0;
     g->dip_ns = now_ns + g->dip_wait_ns > g->dip_ns ? now_ns + g->dip_wait_ns : g->dip_ns;
     /* Where even the lowest rate tried was too much, lower ones are looked at first. */
-    g->bottomless = g->phase != GOVERN_TRIAL && g->best <= g->low;
+    g->bottomless = g->phase != GOVERN_TRIAL && curve_is_bottomless(&g->curve);
     if (g->bottomless)
         g->dip_ns = now_ns;
     /* Little is known of lower rates yet: there is more to learn a little further down. */
@@ -417,13 +307,13 @@ static void cut(struct govern *g, double from, double ratio, uint64_t now_ns) {
 
 static void fall(struct govern *g, const struct govern_watch *w, uint64_t now_ns) {
     double from = w->load / w->packets, ratio = ratio_of(g, w->count);
-    struct govern_count seen[GOVERN_STREAMS] = {w->count[GOVERN_NATURAL], w->count[GOVERN_CANARY]};
+    struct tally seen[GOVERN_STREAMS] = {w->count[GOVERN_NATURAL], w->count[GOVERN_CANARY]};
     g->before_fall = g->rate;
     g->climb_ns = 0;
-    g->old = g->cells;
-    cells_clear(g);
+    g->old = g->curve;
+    curve_clear(&g->curve);
     for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        cells_add(g, s, from, &seen[s]);
+        curve_add(&g->curve, s, from, &seen[s]);
     cut(g, from, ratio, now_ns);
 }
 
@@ -448,9 +338,9 @@ static void risen(struct govern *g) {
     usual_set(g, &g->rise);
     double e = evidence(g, g->rise.count, RISE_RATIO);
     if (e > LEVEL_RISE) {
-        cells_clear(g);
+        curve_clear(&g->curve);
         for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-            cells_add(g, s, g->rise.load / g->rise.packets, &g->rise.count[s]);
+            curve_add(&g->curve, s, g->rise.load / g->rise.packets, &g->rise.count[s]);
         watches_reset(g);
     } else if (e <= 0) {
         memset(&g->rise, 0, sizeof(g->rise));
@@ -460,7 +350,7 @@ static void risen(struct govern *g) {
 /* The noise of the answers: bursts of loss make counts vary more than independent losses would, and prove less. Each
  * tenth of a second is compared with the one before, at the same rate. */
 static void noise_update(struct govern *g) {
-    const struct govern_count *was = &g->bins[0], *is = &g->bins[1];
+    const struct tally *was = &g->bins[0], *is = &g->bins[1];
     double scale = was->sent > 0 ? is->sent / was->sent : 0;
     double share = (was->answered + is->answered) / fmax(was->sent + is->sent, 1);
     if (is->answered < NOISE_ANSWERS || is->sent < g->rate * NOISE_SECONDS)
@@ -470,7 +360,7 @@ static void noise_update(struct govern *g) {
         g->noise = fmax(1, g->noise + (fmin(off * off / variance, NOISE_MAX) - g->noise) * NOISE_GAIN);
     }
     g->bins[0] = *is;
-    g->bins[1] = (struct govern_count){0, 0};
+    g->bins[1] = (struct tally){0, 0};
 }
 
 static void forget(struct govern *g, uint64_t now_ns) {
@@ -479,13 +369,9 @@ static void forget(struct govern *g, uint64_t now_ns) {
     double keep = exp2(-(double)(now_ns - g->decay_ns) / (double)MEMORY_NS);
     g->decay_ns = now_ns;
     for (unsigned s = 0; s < GOVERN_STREAMS; s++) {
-        double answered = 0;
-        for (unsigned b = 0; b < GOVERN_LEVELS; b++)
-            answered += g->cells.at[s][b].answered;
-        for (unsigned b = 0; b < GOVERN_LEVELS && answered > MEMORY_ANSWERS; b++) {
-            g->cells.at[s][b].sent *= keep;
-            g->cells.at[s][b].answered *= keep;
-        }
+        struct tally all = curve_sum(&g->curve, s, RATE_UNCAPPED);
+        if (all.answered > MEMORY_ANSWERS)
+            curve_fade(&g->curve, s, 0, keep);
     }
     g->confirmed_sent *= keep;
     g->confirmed_lost *= keep;
@@ -569,7 +455,9 @@ static void climb(struct govern *g, double step, uint64_t now_ns) {
         return;
     }
     if (g->phase != GOVERN_CLIMB) {
-        fade_above(g, g->rate * SAME_RATE * (g->undecided ? 1 + step : 1));
+        /* What is known of higher rates is old news: it counts little beside what is seen now. */
+        for (unsigned s = 0; s < GOVERN_STREAMS; s++)
+            curve_fade(&g->curve, s, g->rate * SAME_RATE * (g->undecided ? 1 + step : 1), FADE);
         g->undecided = false;
         g->climb_ns = now_ns;
     }
@@ -620,22 +508,22 @@ static bool climb_is_long(const struct govern *g) {
 
 /* More is lost than up to a limit that is lower than the rate. */
 static bool over_capacity(const struct govern *g, double level) {
-    return rate_of(g->best) < g->rate && limitless(g, rate_of(g->best)) < -level;
+    return curve_best(&g->curve) < g->rate && limitless(g, curve_best(&g->curve)) < -level;
 }
 
 static void climb_judge(struct govern *g, uint64_t now_ns) {
     double half = g->step > STEP_BLIND ? g->step / 2 : g->step;
     if (!climb_is_long(g))
         return;
-    bool undecided = answer_rate(g) >= BLIND_ANSWERS &&
-                     expected(g, g->epoch) > (g->step > STEP_BLIND ? UNDECIDED_FIRST : UNDECIDED) * answers_for(g, half);
+    double enough = (g->step > STEP_BLIND ? UNDECIDED_FIRST : UNDECIDED) * answers_for(g, half);
+    bool undecided = answer_rate(g) >= BLIND_ANSWERS && expected(g, g->epoch) > enough;
     double level = g->ceiling <= 0 ? LEVEL_FALL : undecided && g->step <= STEP_BLIND ? SUSPICION : LEVEL_STEP;
     if (over_capacity(g, level)) {
         double delivered = capacity(g);
         /* What the last good rate says is worth more than a count over a short time, where the two agree. */
         settle(g, delivered > GOOD_AGREES * g->good ? fmax(delivered, g->good) : delivered, now_ns);
     } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT &&
-               (g->ceiling <= 0 || limitless(g, rate_of(g->best)) > -DOUBT)) {
+               (g->ceiling <= 0 || limitless(g, curve_best(&g->curve)) > -DOUBT)) {
         g->blind = false;
         climb(g, step_after(g), now_ns);
     } else if (undecided) {
@@ -646,7 +534,7 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
         watches_reset(g);
         hold(g, now_ns, now_ns - epoch_start(g));
         g->climb_ns = 0;
-    } else if (blind_time(g) && limitless(g, rate_of(g->best)) > -SUSPICION) {
+    } else if (blind_time(g) && limitless(g, curve_best(&g->curve)) > -SUSPICION) {
         climb_blind(g, now_ns);
     }
 }
@@ -683,7 +571,7 @@ static void dip_judge(struct govern *g, uint64_t now_ns) {
     bool over = now_ns - epoch_start(g) > (g->bottomless ? TRIAL_MAX_NS : DIP_LONGEST_NS) + g->timeout_ns;
     if (!epoch_is_long(g) && !over)
         return;
-    if (g->best <= level_of(low) && limitless(g, rate_of(g->best)) < -LEVEL_TRIAL) {
+    if (curve_best(&g->curve) <= low && limitless(g, curve_best(&g->curve)) < -LEVEL_TRIAL) {
         g->dip_wait_ns = HOLD_MIN_NS;
         g->dip_ns = now_ns;
         g->before_fall = g->before;
@@ -726,14 +614,6 @@ static void shut(struct govern *g, double ratio, uint64_t now_ns) {
         start_anew(g, now_ns);
 }
 
-/* The rate did it: what is known of lower rates holds. */
-static void old_restore(struct govern *g, double below) {
-    for (unsigned s = 0; s < GOVERN_STREAMS; s++)
-        for (unsigned b = 0; b < level_of(below); b++)
-            count_add(&g->cells.at[s][b], &g->old.at[s][b]);
-    levels_set(g);
-}
-
 /* The share since the fall, at the rate before and at the lower one, says which of the two did it: the share of a path
  * that has become worse stays; that of a path that carries no more rises as the rate falls. */
 static void trial_judge(struct govern *g, uint64_t now_ns) {
@@ -746,7 +626,7 @@ static void trial_judge(struct govern *g, uint64_t now_ns) {
     if (too_few && ratio < SHUT_RATIO) {
         shut(g, ratio, now_ns);
     } else if (recovered) {
-        old_restore(g, carried);
+        curve_join(&g->curve, &g->old, carried); /* the rate did it: what is known of lower ones holds */
         settle(g, carried, now_ns);
     } else if (too_few && over_capacity(g, LEVEL_ACCEPT) && g->rate > g->floor) {
         cut(g, g->rate, ratio, now_ns);
@@ -765,7 +645,7 @@ bool govern_step(struct govern *g, uint64_t now_ns, uint64_t packets) {
     sender_update(g, now_ns, packets);
     forget(g, now_ns);
     rtt_follow(g);
-    fit(g);
+    curve_fit(&g->curve, g->noise);
     known_set(g);
     if (g->phase == GOVERN_TRIAL) {
         trial_judge(g, now_ns);
@@ -794,7 +674,7 @@ uint64_t govern_milli_pps(const struct govern *g) {
 }
 
 unsigned govern_canary_every(const struct govern *g) {
-    const struct govern_count *b = &g->usual[GOVERN_NATURAL];
+    const struct tally *b = &g->usual[GOVERN_NATURAL];
     double natural = b->sent > 0 ? g->rate * b->answered / b->sent : 0;
     if (g->canaries == 0 || natural >= CANARY_ANSWERS)
         return 0;

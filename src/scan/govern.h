@@ -1,10 +1,10 @@
 /* The governor: decides the sending rate of --rate auto. docs/rate.md has the law, its sources and why it is stable.
  *
- * In random order the share of first tries that are answered is the same all over the scan, so a share that falls when
- * the rate rises was lost by the rate. The governor learns the share where it sends gently (the baseline), raises the
- * rate step by step, and takes a step for good or back only when a sequential test over what was answered says so. After
- * a fall it sends a little less than what arrived; if that brings the share back, the rate did it; if not, the path did,
- * and the rate returns to what it was.
+ * In random order the share of first tries that are answered is the same all over the scan, so a share that falls
+ * when the rate rises was lost by the rate. The governor keeps what was answered at each rate (scan/curve.h), raises the rate
+ * step by step, and takes a step for good, or back, only when a sequential test says so. After a fall that it did not
+ * cause by a step it sends less than what arrived; if the share comes back, the rate did it; if not, the path did, and
+ * the rate returns to what it was.
  *
  * Pure: no clock, no I/O, no memory but its own. Times are monotonic ns. One thread uses it: the transmitter. */
 #ifndef NOCTULE_SCAN_GOVERN_H
@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "scan/curve.h"
 
 #define GOVERN_START_PPS 2000u     /* the first rate: about 1 Mbit/s of SYNs */
 #define GOVERN_FLOOR_PPS 100u      /* never slower than this, unless the cap is */
@@ -24,6 +26,7 @@ enum govern_stream {
     GOVERN_CANARY,  /* probes to endpoints known to answer */
     GOVERN_STREAMS
 };
+_Static_assert(GOVERN_STREAMS == CURVE_STREAMS, "a curve holds each stream");
 
 enum govern_phase {
     GOVERN_LEARN, /* first answers, at the first rate */
@@ -43,21 +46,11 @@ enum govern_cause {
     GOVERN_CAUSE_SENDER   /* this machine cannot send faster */
 };
 
-struct govern_count {
-    double sent, answered;
-};
-
 /* A sequential test (Page's CUSUM): what was sent since the evidence was last against a change. */
 struct govern_watch {
-    struct govern_count count[GOVERN_STREAMS];
+    struct tally count[GOVERN_STREAMS];
     double packets, load; /* of both streams: how many, and the sum of the rates they were sent at */
     uint64_t first_ns, last_ns; /* when the first and the last of them left */
-};
-
-/* What was answered at each rate: levels 1 % apart. */
-#define GOVERN_LEVELS 1460u
-struct govern_cells {
-    struct govern_count at[GOVERN_STREAMS][GOVERN_LEVELS];
 };
 
 #define GOVERN_WATCHES 4u  /* falls by 90, 50, 15 and 5 % are watched for */
@@ -70,15 +63,13 @@ struct govern {
     uint64_t next_ns;  /* of the next decision */
     uint64_t since_ns; /* what was sent before is of no interest any more */
 
-    struct govern_cells cells;    /* what is known of the path as it is ... */
-    struct govern_cells old;      /* TRIAL: ... and as it was before the fall */
-    double fit[GOVERN_LEVELS];    /* ln likelihood of the capacity being that of each level */
-    unsigned low, top, best;      /* levels: the lowest and highest with counts, and the likeliest capacity */
-    struct govern_count known[GOVERN_STREAMS]; /* sent no faster than now */
-    struct govern_count usual[GOVERN_STREAMS]; /* what the watches compare with */
-    struct govern_count epoch[GOVERN_STREAMS];    /* sent at the present rate */
+    struct curve curve; /* what is known of the path as it is ... */
+    struct curve old;   /* TRIAL: ... and as it was before the fall */
+    struct tally known[GOVERN_STREAMS]; /* sent no faster than now */
+    struct tally usual[GOVERN_STREAMS]; /* what the watches compare with */
+    struct tally epoch[GOVERN_STREAMS];    /* sent at the present rate */
     uint64_t first_ns, last_ns;                   /* what `epoch` covers; 0, 0: nothing */
-    struct govern_count bins[2];                  /* the last and the present stretch of first tries, for the noise */
+    struct tally bins[2];                  /* the last and the present stretch of first tries, for the noise */
     struct govern_watch falls[GOVERN_WATCHES], rise;
     double noise; /* variance of the answers beside that of independent ones, >= 1 */
 
@@ -108,7 +99,7 @@ struct govern {
     uint64_t drain_ns;
     unsigned drains;
     unsigned canaries;     /* known endpoints */
-    double confirmed_sent, confirmed_lost; /* endpoints seen at some try, and those of them that their first try missed */
+    double confirmed_sent, confirmed_lost; /* endpoints seen at some try; those that the first missed */
     uint64_t packets;      /* sent, as last told */
     uint64_t decay_ns;
     uint64_t falls_total, path_falls, local_cuts, dips;
@@ -127,7 +118,7 @@ void govern_init(struct govern *g, uint64_t max_pps, uint64_t now_ns);
  * chunk is a good one. Probes to hosts that limit their answers are better left out. */
 void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_ns, uint64_t end_ns, uint64_t sent,
                    uint64_t answered);
-/* Endpoints answered by their first try, and by a later one after the first was lost. Only for dips and for the view. */
+/* Endpoints answered by their first try, and by a later one after the first was lost. For dips and for the view. */
 void govern_confirm(struct govern *g, uint64_t by_first, uint64_t by_later);
 /* This machine itself lost packets (ring overrun, refused sends) or its outputs are behind. Slows down at once. */
 void govern_local_loss(struct govern *g, uint64_t now_ns);

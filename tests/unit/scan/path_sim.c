@@ -292,7 +292,7 @@ struct path_result path_run(const struct path_config *c, FILE *trace) {
         carried += passed;
         report_chunks(s, (double)timeout * 1e-6);
         report_canaries(s, (double)timeout * 1e-6);
-        govern_timeout(&s->govern, timeout);
+        govern_times(&s->govern, s->rtt.srtt_ns, timeout);
         govern_step(&s->govern, s->now * NS_PER_MS, (uint64_t)s->packets);
         if (trace != NULL && s->now % 100 == 0) {
             fprintf(trace, "%.1f,%.0f,%.0f,%.0f\n", (double)s->now / 1000, (double)govern_milli_pps(&s->govern) / 1000,

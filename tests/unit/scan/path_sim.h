@@ -16,7 +16,7 @@ enum path_kind_of_limit {
     LIMIT_NONE,
     LIMIT_POLICER, /* token bucket of `room` packets, filled at the capacity; without a token a packet is lost */
     LIMIT_QUEUE,   /* drained at the capacity; a packet that finds `room` packets waiting is lost */
-    LIMIT_TABLE    /* connection tracking: `room` entries, each packet takes one for room / capacity seconds, or is lost */
+    LIMIT_TABLE    /* connection tracking: `room` entries, a packet takes one for room / capacity s, or is lost */
 };
 
 /* Until until_s the path has this capacity and this loss. */

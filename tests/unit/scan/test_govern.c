@@ -148,8 +148,8 @@ static void capacity_that_rises(void **state) {
     }
 }
 
-/* 1 in 10,000 endpoints answers. Canaries give the signal, with one packet in a hundred; without them it goes on by time
- * and says so. */
+/* 1 in 10,000 endpoints answers. Canaries give the signal, with one packet in a hundred; without them it goes on by
+ * time and says so. */
 static void sparse_answers(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -277,8 +277,8 @@ static double information(const struct path_config *c) {
     return c->changes[0].capacity / 2 * c->share * (1 - c->changes[0].loss);
 }
 
-/* Where enough is answered to know, nearly all paths are used well and none is flooded; where not, no rate is right to a
- * few percent, and the bars are wider. */
+/* Where enough is answered to know, nearly all paths are used well and none is flooded; where not, no rate is right to
+ * a few percent, and the bars are wider. */
 static void random_paths(uint64_t seed, enum path_kind_of_limit limit, double rtt_max_ms) {
     unsigned rich = 0, slow = 0, lossy = 0;
     double used = 0, lost = 0;
