@@ -1,5 +1,7 @@
 #include "scan/rtt.h"
 
+#include <string.h>
+
 #define BUCKET_FIRST_BITS 10u     /* 2^10 ns: everything below is in bucket 0 */
 #define BUCKETS_PER_OCTAVE 4u
 #define SAMPLES_FEW 64u           /* before so many, no quantile near 1 means anything */
@@ -73,9 +75,9 @@ static void window_add(struct rtt *r, bool late) {
     if (r->early + r->late < RTT_WINDOW)
         return;
     if (r->late > RTT_WINDOW / LATE_PART) {
-        uint64_t longer = 2 * atomic_load_explicit(&r->timeout_ns, memory_order_relaxed);
-        rtt_init(r, atomic_load_explicit(&r->timeout_ns, memory_order_relaxed), r->fixed);
-        timeout_set(r, longer);
+        r->srtt_ns = r->rttvar_ns = r->samples = 0;
+        memset(r->buckets, 0, sizeof r->buckets);
+        timeout_set(r, 2 * atomic_load_explicit(&r->timeout_ns, memory_order_relaxed));
     }
     r->early = r->late = 0;
 }
