@@ -39,7 +39,7 @@
 #define CUT_LOCAL 0.8
 #define DIP 0.75
 #define DIP_DEEP 0.5
-#define SHUT_RATIO 0.1    /* less than this share of the baseline is no overload but a shut door */
+#define SHUT_RATIO 0.1    /* less than this share of the usual answers is no overload but a shut door */
 
 #define LEARN_ANSWERS 64.0
 #define BLIND_ANSWERS 5.0    /* a second: fewer expected tell nothing in time */
@@ -72,7 +72,7 @@
 #define LOCAL_PAUSE_NS (200 * NS_PER_MS)
 #define FADE 0.1
 #define DECAY_NS NS_PER_SEC
-#define MEMORY_NS (60 * NS_PER_SEC)   /* half-life of the baseline */
+#define MEMORY_NS (60 * NS_PER_SEC)   /* half-life of what is known */
 #define MEMORY_ANSWERS 1000.0         /* fewer answers than this are not forgotten */
 #define NOISE_MAX 64.0
 #define NOISE_SECONDS 0.05  /* first tries of half the packets of a tenth of a second */
@@ -81,7 +81,6 @@
 
 /* The falls that are watched for: the share that is left. */
 static const double fall_ratios[GOVERN_WATCHES] = {0.1, 0.5, 0.85, 0.95};
-#define FINEST (GOVERN_WATCHES - 1)
 #define RISE_RATIO 1.1
 
 static double answers_of(const struct tally c[GOVERN_STREAMS]) {

@@ -1,10 +1,10 @@
 /* The governor: decides the sending rate of --rate auto. docs/rate.md has the law, its sources and why it is stable.
  *
- * In random order the share of first tries that are answered is the same all over the scan, so a share that falls
- * when the rate rises was lost by the rate. The governor keeps what was answered at each rate (scan/curve.h), raises the rate
- * step by step, and takes a step for good, or back, only when a sequential test says so. After a fall that it did not
- * cause by a step it sends less than what arrived; if the share comes back, the rate did it; if not, the path did, and
- * the rate returns to what it was.
+ * In random order the share of first tries that are answered is the same all over the scan, so a share that falls when
+ * the rate rises was lost by the rate. The governor keeps what was answered at each rate (scan/curve.h), raises the
+ * rate step by step, and takes a step for good, or back, only when a sequential test says so. After a fall that it did
+ * not cause by a step it sends less than what arrived; if the share comes back, the rate did it; if not, the path did,
+ * and the rate returns to what it was.
  *
  * Pure: no clock, no I/O, no memory but its own. Times are monotonic ns. One thread uses it: the transmitter. */
 #ifndef NOCTULE_SCAN_GOVERN_H
