@@ -228,6 +228,8 @@ enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_wor
         return l->cursors[l->retries + 1].chunk == l->n_chunks ? LEDGER_DONE : LEDGER_WAIT;
     if (!may_probe)
         return LEDGER_WAIT;
+    if (l->n_stamps == LEDGER_STAMPS_MAX)
+        return LEDGER_FLUSH;
     if (l->cursors[0].offset == 0 && !chunk_open(l, l->cursors[0].chunk))
         return LEDGER_FULL;
     cursor_first(l, work);

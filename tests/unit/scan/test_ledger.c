@@ -326,8 +326,29 @@ static void the_tally_counts_answers_only(void **state) {
     ledger_deinit(&l);
 }
 
+/* However many chunks a caller fills before it stamps them: none is forgotten. */
+static void a_long_batch_is_stamped_in_time(void **state) {
+    (void)state;
+    const uint64_t n = (LEDGER_STAMPS_MAX + 7) * CHUNK_PROBES;
+    struct ledger l = open_ledger(0, n, 0, n, 0);
+    struct ledger_work work;
+    unsigned flushes = 0;
+    uint64_t sent = 0;
+    for (enum ledger_step step; (step = ledger_next(&l, true, &work)) != LEDGER_WAIT;) {
+        assert_true(step == LEDGER_PROBE || step == LEDGER_FLUSH);
+        sent += step == LEDGER_PROBE;
+        flushes += step == LEDGER_FLUSH;
+        if (step == LEDGER_FLUSH)
+            ledger_stamp(&l, 1);
+    }
+    assert_int_equal(sent, n);
+    assert_int_equal(flushes, 1);
+    ledger_deinit(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_batch_is_stamped_in_time),
         cmocka_unit_test(only_what_is_wanted_is_sent),
         cmocka_unit_test(the_tally_counts_answers_only),
         cmocka_unit_test(silent_positions_get_every_try_once),
