@@ -49,9 +49,21 @@ bool space_try(const char *command) {
     return system(line) == 0;
 }
 
+/* The kernel makes an IPv6 address usable on a work queue of its own, also where it checks for no duplicate: on a busy
+ * machine that may take a while. Until then the address is there, and is not local. */
+static void await_ipv6_addresses(void) {
+    (void)space_try("for i in $(seq 100); do m=;"
+                    " for d in $(ip -o link show up | grep LOWER_UP | cut -d: -f2 | cut -d@ -f1); do"
+                    " for a in $(ip -6 -o addr show dev $d | awk '{print $4}'); do"
+                    " ip -6 route show table local | grep -q \"^local ${a%/*} \" || m=1; done; done;"
+                    " [ \"$m\" ] || exit 0; sleep 0.05; done");
+}
+
 void space_run(const char *command) {
     if (!space_try(command))
         fail_msg("failed: %s", command);
+    if (strstr(command, "nodad") != NULL)
+        await_ipv6_addresses();
 }
 
 bool space_drop_capability(unsigned capability) {
