@@ -8,7 +8,7 @@
 #include "scan/engine.h"
 
 #define RING_BYTES (16u << 20) /* receive rings together: half a second of 64-byte replies at 250,000 a second */
-#define NEIGHBOUR_TIMEOUT_FIRST_NS UINT64_C(250000000) /* a link's round trip, with a sleeping radio's beacon interval */
+#define NEIGHBOUR_TIMEOUT_FIRST_NS UINT64_C(250000000) /* a sleeping radio wakes within its beacon interval */
 
 void scan_watch(struct scan *s, enum link_type link, bool sent, const struct frame *frames, unsigned n) {
     if (s->pcap != NULL)
