@@ -34,7 +34,7 @@ struct plan_input {
     size_t n_exclude;
     const struct port_set *exclude_ports; /* may be NULL; taken out of targets that carry a port (the slots come
                                              without what is excluded) */
-    bool keep_special;            /* do not take special-use ranges out of wider targets (neighbour passes, pings, tests) */
+    bool keep_special;            /* do not take special-use ranges out of wider targets (neighbours, pings, tests) */
 };
 
 struct plan; /* opaque */
