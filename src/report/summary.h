@@ -47,7 +47,13 @@ struct summary {
     uint64_t sink_waits_ns;      /* time the transmitter stood still for slow sinks */
     uint64_t window_waits_ns;    /* time it stood still because the ledger's window was full */
     uint64_t rto_ns, srtt_ns;    /* timeouts at the end */
-    uint64_t rate_milli_pps;     /* asked for, 1/1000 packets a second; 0 = no cap */
+    uint64_t rate_milli_pps;     /* asked for, 1/1000 packets a second: the rate, or the cap of --rate auto; 0 = no cap */
+    bool rate_auto;              /* the path decided. Then: */
+    uint64_t rate_end_milli_pps; /* what it was at the end */
+    uint64_t path_pps;           /* what the path was found to carry; 0: no limit was met */
+    const char *rate_cause;      /* why it was no higher at the end: "start", "cap", "path", "shut", "local", "sender" */
+    bool rate_blind;             /* too few answers to tell what the path carries */
+    uint64_t canaries_sent;      /* probes to endpoints known to answer, for the rate's sake; they are part of `sent` */
     uint64_t bandwidth_bps;      /* asked for, 0 = none */
     unsigned batch;              /* largest number of frames of one send call */
     unsigned retries;            /* re-probes that silence got, or was getting at the end */

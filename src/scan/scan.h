@@ -20,9 +20,10 @@ struct scan_config {
     bool seed_given;              /* --seed: the cookie key stays random all the same */
     uint64_t shard, shards;       /* I of N, 1-based; 1/1 = all */
     uint64_t sample;              /* only the first so many positions of the shard (a random sample); 0 = all */
-    uint64_t rate_milli_pps;      /* 1/1000 pps; 0 = no cap */
-    uint64_t bandwidth_bps;       /* 0 = none */
-    bool rate_default;            /* the user named neither: no cap where every target is on loopback */
+    uint64_t rate_milli_pps;      /* 1/1000 pps: the rate, or with rate_auto its cap; 0 = no cap */
+    bool rate_auto;               /* as fast as the path carries, up to the cap; connect scans keep the cap */
+    uint64_t bandwidth_bps;       /* 0 = none; a fixed rate */
+    bool rate_default;            /* the user named no rate and no cap: there is none where every target is on loopback */
     unsigned retries;             /* re-probes of silence, 0..10; ignored with retries_auto */
     bool retries_auto;            /* as many as the measured loss needs for `miss`: 1..10 */
     double miss;                  /* share of live endpoints that may stay unseen; 0: 0.1 %, above 2^24 endpoints 1 % */
@@ -64,6 +65,9 @@ struct scan_progress {
     uint64_t sent, received, found, drops;
     bool pings;                  /* `found` are hosts that are up; else open ports */
     uint64_t elapsed_ns, eta_ns; /* eta 0 = not known yet */
+    bool rate_auto;              /* then: */
+    uint64_t rate_pps;           /* the rate that is kept at present */
+    bool rate_blind;             /* nothing answers, so nothing says whether the path carries it */
 };
 
 struct scan; /* opaque */
