@@ -211,6 +211,16 @@ def test_loss_has_a_known_fate_for_each_probe(prober_of):
     assert world.judge(world.path("findings.jsonl"), retries + 1)["underprobed"] > 1000
 
 
+def test_hosts_behind_a_worse_path_are_the_same_each_time(prober_of):
+    """The loss of all and the worse path add up: here all that is sent to bad hosts is lost, elsewhere half."""
+    world, prober = prober_of(open=1000000, loss_out=500000, bad_hosts=500000, bad_loss=500000)
+    endpoints = universe(SMALL["net"], SMALL["ports"])
+    first, second = (set(map(int, (host for host, _ in prober.scan(endpoints, PORT)[0]))) for _ in range(2))
+    assert first == second and within_five_sigma(len(first), 256, 0.5)
+    tally = world.stats()
+    assert within_five_sigma(tally["syn_ack"], len(first) * SMALL["ports"] * 2, 0.5)
+
+
 def test_only_true_checksums_count(prober_of):
     world, prober = prober_of(open=1000000)
     rng = numpy.random.default_rng(1)

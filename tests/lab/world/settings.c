@@ -31,6 +31,8 @@ static const struct {
     {"--stamp", offsetof(struct settings, stamp_ppm), 0, TRUTH_PPM},
     {"--loss-out", offsetof(struct settings, loss_out_ppm), 0, TRUTH_PPM},
     {"--loss-in", offsetof(struct settings, loss_in_ppm), 0, TRUTH_PPM},
+    {"--bad-hosts", offsetof(struct settings, bad_hosts_ppm), 0, TRUTH_PPM},
+    {"--bad-loss", offsetof(struct settings, bad_loss_ppm), 0, TRUTH_PPM},
     {"--duplicate", offsetof(struct settings, duplicate_ppm), 0, TRUTH_PPM},
     {"--copies", offsetof(struct settings, copies), 1, WORLD_COPIES_MAX},
     {"--police", offsetof(struct settings, police_pps), 0, 1000000000},
@@ -63,6 +65,7 @@ const char *settings_help(void) {
            "  --open PPM --closed PPM --unreachable PPM   states; the rest of the endpoints is silent\n"
            "  --echo PPM --stamp PPM                      hosts that answer pings (all)\n"
            "  --loss-out PPM --loss-in PPM                probes and answers that get lost\n"
+           "  --bad-hosts PPM --bad-loss PPM              hosts that lose so much more, each way\n"
            "  --duplicate PPM --copies N                  answers sent N times (2)\n"
            "  --police PPS --police-burst N               what the path lets through (0: all)\n"
            "  --answer-limit PPS --answer-burst N         what one host answers (0: all)\n"
@@ -279,7 +282,7 @@ const char *settings_fault(const struct settings *s) {
         return "--first-port and --ports: there are ports up to 65535";
     if ((uint64_t)s->open_ppm + s->closed_ppm + s->unreachable_ppm > TRUTH_PPM)
         return "--open, --closed and --unreachable are more than the whole";
-    if ((s->loss_out_ppm || s->loss_in_ppm) && !truth_counted(s))
+    if ((s->loss_out_ppm || s->loss_in_ppm || s->bad_loss_ppm) && !truth_counted(s))
         return "a universe that loses frames has at most 2^24 endpoints";
     return NULL;
 }

@@ -45,6 +45,7 @@ struct settings {
     uint32_t open_ppm, closed_ppm, unreachable_ppm; /* endpoints; the rest is silent */
     uint32_t echo_ppm, stamp_ppm;       /* hosts that answer echo requests, timestamp requests */
     uint32_t loss_out_ppm, loss_in_ppm; /* probes that never arrive; answers that never leave */
+    uint32_t bad_hosts_ppm, bad_loss_ppm; /* hosts behind a worse path, and how much more they lose, each way */
     uint32_t duplicate_ppm, copies;     /* answers sent several times, and how often */
     uint32_t police_pps, police_burst;  /* frames that the path lets through; 0 = all */
     uint32_t answer_pps, answer_burst;  /* answers that one host gives; 0 = all */
@@ -144,6 +145,7 @@ enum truth_question {
     TRUTH_IS_STATE_PROTOCOL,
     TRUTH_IS_ECHO,
     TRUTH_IS_STAMP,
+    TRUTH_IS_BAD, /* a host behind a worse path */
 };
 
 /* An address of the world. */
@@ -278,14 +280,21 @@ TRUTH_FUNCTION bool truth_stamps(const struct settings *s, struct place place) {
     return !truth_absent(s, place) && truth_share(truth_hash(s, TRUTH_IS_STAMP, place.who, 0, 0)) < s->stamp_ppm;
 }
 
+/* What a host's path loses each way beyond the loss of all. */
+TRUTH_FUNCTION uint32_t truth_bad_loss(const struct settings *s, struct place place) {
+    return truth_share(truth_hash(s, TRUTH_IS_BAD, place.who, 0, 0)) < s->bad_hosts_ppm ? s->bad_loss_ppm : 0;
+}
+
 /* Whether the endpoint's probe-th probe of a kind (from 1) is lost on its way there. */
 TRUTH_FUNCTION bool truth_lost_out(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
-    return truth_share(truth_hash(s, TRUTH_IS_LOST_OUT, place.who, port, probe)) < s->loss_out_ppm;
+    uint32_t loss = s->loss_out_ppm + truth_bad_loss(s, place);
+    return truth_share(truth_hash(s, TRUTH_IS_LOST_OUT, place.who, port, probe)) < loss;
 }
 
 /* Whether the answer to the endpoint's probe-th probe is lost on its way back. */
 TRUTH_FUNCTION bool truth_lost_in(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
-    return truth_share(truth_hash(s, TRUTH_IS_LOST_IN, place.who, port, probe)) < s->loss_in_ppm;
+    uint32_t loss = s->loss_in_ppm + truth_bad_loss(s, place);
+    return truth_share(truth_hash(s, TRUTH_IS_LOST_IN, place.who, port, probe)) < loss;
 }
 
 #endif
