@@ -62,4 +62,10 @@ struct technique {
 
 extern const struct technique techniques[TECHNIQUE_COUNT];
 
+/* Is a closed endpoint told by an ICMP error? Hosts send few of those a second (RFC 1812 4.3.2.8). */
+static inline bool technique_closed_by_error(unsigned id) {
+    const struct verdict *on = techniques[id].on;
+    return on[OUTCOME_PORT_UNREACH].state == STATE_CLOSED || on[OUTCOME_PROTO_UNREACH].state == STATE_CLOSED;
+}
+
 #endif

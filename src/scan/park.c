@@ -5,29 +5,21 @@
 
 #include "base/clock.h"
 #include "probe/technique.h"
+#include "scan/voice.h"
 
-#define TABLE_SIZE (2 * LOT_HOSTS_MAX) /* open addressing, at most half full */
-#define CANARIES 4u
 #define INTERVAL_FIRST_NS UINT64_C(250000000)
 #define INTERVAL_MIN_NS UINT64_C(1000000)
 #define INTERVAL_MAX_NS UINT64_C(4000000000) /* slower than any limit that a host is known to have */
 #define RTO_MAX_NS UINT64_C(1000000000)
-#define LOOKS_PER_RTO 16u  /* how often a group on its way is looked at */
-#define SHORT_GROUPS 3u      /* canaries without an answer that are more than bad luck */
+#define LOOKS_PER_RTO 16u   /* how often a group on its way is looked at */
+#define SHORT_GROUPS 4u     /* canaries without an answer that are more than bad luck, where they are ... */
+#define SHORT_SHARE 4u      /* ... one in so many */
 #define VOID_GROUPS_MAX 32u /* groups in a row without any answer: the host is gone */
-
-/* A host known to answer with errors. The receiver makes it; `parked` is the transmitter's. */
-struct host {
-    _Atomic uint64_t high, low;        /* its address */
-    _Atomic uint32_t canary[CANARIES]; /* slots (from the host's first) that answered with an error, the latest ones */
-    _Atomic uint32_t errors;           /* answers so far; 0: the entry is free */
-    struct parked *_Atomic parked;
-};
 
 enum stage { STAGE_IDLE, STAGE_BUILDING, STAGE_ON_ITS_WAY, STAGE_SETTLING, STAGE_ENDING };
 
 struct parked {
-    const struct host *host;
+    const struct voice *voice;
     uint64_t first;      /* index of the host's first slot */
     unsigned n;          /* slots */
     _Atomic uint64_t *pending; /* a bit a slot: to be decided */
@@ -42,7 +34,8 @@ struct parked {
     unsigned cursor;     /* the next slot of the round */
     unsigned wanted;     /* length of the next group */
     unsigned void_groups;
-    unsigned short_groups; /* groups whose canary stayed unanswered */
+    unsigned groups, short_groups; /* so far: all, and those whose canary stayed unanswered */
+    bool limited;        /* they are many */
     unsigned at, n_group; /* of the group: handed out, or settled; and all */
     uint32_t group[LOT_GROUP_MAX];
 };
@@ -50,8 +43,7 @@ struct parked {
 struct lot {
     const struct plan *plan;
     uint64_t timeout_ns;
-    struct host *table;
-    _Atomic unsigned n_hosts;
+    struct voices *voices;
     struct parked **heap; /* by wake_ns; [0] is first */
     struct parked **all;  /* of the scan, to free them */
     unsigned n_heap, n_all;
@@ -62,8 +54,7 @@ struct lot {
 };
 
 bool lot_concerns(unsigned technique) {
-    const struct verdict *on = techniques[technique].on;
-    return on[OUTCOME_PORT_UNREACH].state == STATE_CLOSED || on[OUTCOME_PROTO_UNREACH].state == STATE_CLOSED;
+    return !techniques[technique].host;
 }
 
 struct lot *lot_new(const struct plan *plan, uint64_t timeout_ns) {
@@ -72,10 +63,10 @@ struct lot *lot_new(const struct plan *plan, uint64_t timeout_ns) {
         return NULL;
     l->plan = plan;
     l->timeout_ns = timeout_ns;
-    l->table = calloc(TABLE_SIZE, sizeof *l->table);
+    l->voices = voices_new();
     l->heap = calloc(LOT_PARKED_MAX, sizeof(struct parked *));
     l->all = calloc(LOT_PARKED_MAX, sizeof(struct parked *));
-    if (l->table == NULL || l->heap == NULL || l->all == NULL) {
+    if (l->voices == NULL || l->heap == NULL || l->all == NULL) {
         lot_free(l);
         return NULL;
     }
@@ -97,52 +88,16 @@ void lot_free(struct lot *l) {
         parked_free(l->all[i]);
     free(l->all);
     free(l->heap);
-    free(l->table);
+    voices_free(l->voices);
     free(l);
 }
 
-/* ---- hosts ---- */
-
-/* The entry of an address, or the free one where it belongs. */
-static struct host *host_at(const struct lot *l, addr_t a) {
-    uint64_t high = (uint64_t)(a >> 64), low = (uint64_t)a;
-    uint64_t hash = (high ^ low * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
-    for (size_t i = hash >> 32 & (TABLE_SIZE - 1);; i = (i + 1) & (TABLE_SIZE - 1)) {
-        struct host *h = &l->table[i];
-        if (atomic_load_explicit(&h->errors, memory_order_acquire) == 0)
-            return h;
-        if (atomic_load_explicit(&h->low, memory_order_relaxed) == low &&
-            atomic_load_explicit(&h->high, memory_order_relaxed) == high)
-            return h;
-    }
+static struct voice *voice_of(const struct lot *l, const struct endpoint *ep) {
+    return voices_find(l->voices, ep->addr, voice_kind_of(ep->slot.technique));
 }
 
-static struct host *host_find(const struct lot *l, addr_t a) {
-    struct host *h = host_at(l, a);
-    return atomic_load_explicit(&h->errors, memory_order_acquire) > 0 ? h : NULL;
-}
-
-/* Counts an error that host `a` sent about its slot of that number. */
-static void host_record(struct lot *l, addr_t a, uint32_t slot) {
-    struct host *h = host_at(l, a);
-    uint32_t errors = atomic_load_explicit(&h->errors, memory_order_relaxed);
-    if (errors == 0) {
-        if (atomic_load_explicit(&l->n_hosts, memory_order_relaxed) == LOT_HOSTS_MAX)
-            return;
-        atomic_fetch_add_explicit(&l->n_hosts, 1, memory_order_relaxed);
-        atomic_store_explicit(&h->high, (uint64_t)(a >> 64), memory_order_relaxed);
-        atomic_store_explicit(&h->low, (uint64_t)a, memory_order_relaxed);
-    }
-    atomic_store_explicit(&h->canary[errors % CANARIES], slot, memory_order_relaxed);
-    if (errors != UINT32_MAX)
-        atomic_store_explicit(&h->errors, errors + 1, memory_order_release);
-}
-
-/* A slot that is known to answer, another one each time where several are: so a late answer is not taken for the next
- * canary's. */
-static uint32_t host_canary(const struct host *h, unsigned nth) {
-    uint32_t errors = atomic_load_explicit(&h->errors, memory_order_acquire);
-    return atomic_load_explicit(&h->canary[nth % (errors < CANARIES ? errors : CANARIES)], memory_order_relaxed);
+static bool is_limited(const struct voice *v) {
+    return v != NULL && atomic_load_explicit(&v->limited, memory_order_relaxed);
 }
 
 /* ---- receiver ---- */
@@ -157,21 +112,24 @@ static void pending_less(struct lot *l, struct parked *p) {
     atomic_fetch_sub_explicit(&l->n_parked, 1, memory_order_relaxed);
 }
 
-bool lot_answered(struct lot *l, addr_t host, uint64_t index, bool limited, uint64_t now_ns) {
-    uint64_t first;
-    unsigned n;
-    if (limited && plan_slots_of(l->plan, host, &first, &n) != NULL)
-        host_record(l, host, (uint32_t)(index - first));
-    struct host *h = host_find(l, host);
-    struct parked *p = h == NULL ? NULL : atomic_load_explicit(&h->parked, memory_order_acquire);
+bool lot_answered(struct lot *l, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
+                  uint64_t now_ns) {
+    voices_heard(l->voices, ep, index, verdict, tried, now_ns);
+    struct voice *v = voice_of(l, ep);
+    struct parked *p = v == NULL ? NULL : atomic_load_explicit(&v->parked, memory_order_acquire);
     if (p == NULL)
         return false;
-    if (limited && atomic_load_explicit(&p->canary, memory_order_acquire) == index)
+    if (atomic_load_explicit(&p->canary, memory_order_acquire) == index)
         atomic_store_explicit(&p->canary_ns, now_ns, memory_order_release);
     if (!bit_take(p->pending, (unsigned)(index - p->first)))
         return false;
     pending_less(l, p);
     return true;
+}
+
+bool lot_is_canary(const struct lot *l, const struct endpoint *ep, uint64_t index) {
+    const struct voice *v = voice_of(l, ep);
+    return v != NULL && atomic_load_explicit(&v->parked, memory_order_relaxed) != NULL && voice_has_canary(v, index);
 }
 
 void lot_await(const struct lot *l, uint64_t index) {
@@ -220,7 +178,7 @@ static void heap_pop(struct lot *l) {
 
 /* ---- transmitter ---- */
 
-static struct parked *parked_new(struct lot *l, addr_t a, struct host *h, uint64_t now_ns) {
+static struct parked *parked_new(struct lot *l, addr_t a, struct voice *v, uint64_t now_ns) {
     uint64_t first;
     unsigned n;
     if (l->n_all == LOT_PARKED_MAX || plan_slots_of(l->plan, a, &first, &n) == NULL)
@@ -234,22 +192,22 @@ static struct parked *parked_new(struct lot *l, addr_t a, struct host *h, uint64
         free(p);
         return NULL;
     }
-    *p = (struct parked){.host = h, .first = first, .n = n, .pending = (_Atomic uint64_t *)pending, .once = once,
+    *p = (struct parked){.voice = v, .first = first, .n = n, .pending = (_Atomic uint64_t *)pending, .once = once,
                          .canary = UINT64_MAX, .deadline_ns = UINT64_MAX, .interval_ns = INTERVAL_FIRST_NS,
                          .wanted = 1, .wake_ns = now_ns};
     if (l->timeout_ns > 0)
         p->deadline_ns = now_ns + l->timeout_ns;
     l->all[l->n_all++] = p;
-    atomic_store_explicit(&h->parked, p, memory_order_release);
+    atomic_store_explicit(&v->parked, p, memory_order_release);
     return p;
 }
 
-enum lot_fate lot_take(struct lot *l, addr_t host, uint64_t index, uint64_t now_ns) {
-    struct host *h = host_find(l, host);
-    if (h == NULL)
+enum lot_fate lot_take(struct lot *l, const struct endpoint *ep, uint64_t index, uint64_t now_ns) {
+    struct voice *v = voice_of(l, ep);
+    if (!is_limited(v))
         return LOT_FATE_SILENT;
-    struct parked *p = atomic_load_explicit(&h->parked, memory_order_relaxed);
-    if (l->ending || (p == NULL && (p = parked_new(l, host, h, now_ns)) == NULL))
+    struct parked *p = atomic_load_explicit(&v->parked, memory_order_relaxed);
+    if (l->ending || (p == NULL && (p = parked_new(l, ep->addr, v, now_ns)) == NULL))
         return LOT_FATE_UNDECIDED;
     if (p->stage == STAGE_ENDING) /* its time is over */
         return LOT_FATE_UNDECIDED;
@@ -261,6 +219,12 @@ enum lot_fate lot_take(struct lot *l, addr_t host, uint64_t index, uint64_t now_
     atomic_fetch_add_explicit(&l->n_parked, 1, memory_order_relaxed);
     atomic_fetch_or_explicit(&p->pending[slot / 64], UINT64_C(1) << slot % 64, memory_order_release);
     return LOT_FATE_PARKED;
+}
+
+bool lot_wants(const struct lot *l, const struct endpoint *ep) {
+    const struct voice *v = voice_kind_of(ep->slot.technique) == VOICE_OTHERS ? voice_of(l, ep) : NULL;
+    return is_limited(v) &&
+           (l->n_all < LOT_PARKED_MAX || atomic_load_explicit(&v->parked, memory_order_relaxed) != NULL);
 }
 
 /* The next parked slot from `from` on, round the end; the number of slots when there is none. */
@@ -301,7 +265,7 @@ static void group_next(struct lot *l, struct parked *p, struct lot_work *work) {
         work->last = false;
         return;
     }
-    work->index = p->first + host_canary(p->host, p->cursor);
+    work->index = p->first + (uint32_t)(voice_canary(p->voice, p->cursor) - (uint32_t)p->first);
     work->last = true;
     atomic_store_explicit(&p->canary_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&p->canary, work->index, memory_order_release);
@@ -334,8 +298,12 @@ static void group_learn(struct lot *l, struct parked *p) {
     bool canary = atomic_load_explicit(&p->canary_ns, memory_order_relaxed) > 0;
     atomic_store_explicit(&p->canary, UINT64_MAX, memory_order_relaxed);
     p->void_groups = canary || answered > 0 ? 0 : p->void_groups + 1;
-    if (!canary && ++p->short_groups == SHORT_GROUPS)
+    p->groups++;
+    p->short_groups += !canary;
+    if (!p->limited && p->short_groups >= SHORT_GROUPS && p->short_groups * SHORT_SHARE >= p->groups) {
+        p->limited = true;
         atomic_fetch_add_explicit(&l->n_limited, 1, memory_order_relaxed);
+    }
     if (canary) {
         p->wanted = p->wanted * 2 < LOT_GROUP_MAX ? p->wanted * 2 : LOT_GROUP_MAX;
         p->interval_ns -= p->interval_ns / 8;
@@ -432,6 +400,7 @@ static bool host_step(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uin
 enum lot_step lot_next(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uint64_t rto_ns, struct lot_work *work) {
     enum lot_step step;
     atomic_store_explicit(&l->deciding, 0, memory_order_release);
+    voices_timeout(l->voices, rto_ns);
     if (rto_ns > RTO_MAX_NS)
         rto_ns = RTO_MAX_NS;
     while (l->n_heap > 0) {
@@ -449,6 +418,14 @@ void lot_end(struct lot *l) {
     for (unsigned i = 0; i < l->n_heap; i++)
         if (l->heap[i]->stage == STAGE_BUILDING) /* nothing more is sent of it */
             l->heap[i]->stage = STAGE_IDLE;
+}
+
+unsigned lot_suspects(const struct lot *l) {
+    return voices_limited(l->voices);
+}
+
+bool lot_is_limited(const struct lot *l, addr_t host) {
+    return voices_is_limited(l->voices, host);
 }
 
 uint64_t lot_parked(const struct lot *l) {

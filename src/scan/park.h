@@ -1,8 +1,13 @@
-/* Hosts that limit their answers. A closed UDP port is told by an ICMP error, and hosts send few of those: Linux one a
- * second and address, after a burst of six (net/ipv4/icmp.c, RFC 1812 4.3.2.8). What such a host left unanswered is
- * not silence. So the silent endpoints of a host that did answer others with such errors are parked here when the ledger
- * gives them up, and asked again at the pace of the host's own answers, beside the scan, until each is decided or the
- * time that --host-timeout gives the host is over: the rest is undecided, and said to be so.
+/* Hosts that limit their answers. What such a host left unanswered is not silence. Its silent endpoints are parked here
+ * and asked again at the pace of the host's own answers, beside the scan, until each is decided or the time that
+ * --host-timeout gives the host is over: the rest is undecided, and said to be so.
+ *
+ * Which hosts. A closed UDP port is told by an ICMP error, and every host sends few of those: Linux one a second and
+ * address, after a burst of six (net/ipv4/icmp.c, RFC 1812 4.3.2.8). So a host that has sent such an error is known.
+ * Resets are limited by some hosts only (FreeBSD's net.inet.icmp.icmplim: 200 a second), and all answers by some
+ * firewalls. Such a host is suspected when more of its answers than of the other hosts' come to a later try than the
+ * first, beyond what chance would do: what the path loses meets all hosts alike. Until there are others to compare it
+ * with, a host is given the benefit of a path that loses a tenth.
  *
  * How a host is asked: a group of g parked endpoints, and right behind it a canary, an endpoint that is known to answer.
  * If the canary's answer comes, the host had answers left when the group arrived, so whatever of the group stays silent
@@ -11,20 +16,23 @@
  * answers come. For a host that limits nothing this takes a few round trips; for Linux it takes a second an endpoint,
  * which is what its limit allows.
  *
+ * The two kinds of answers are limited apart, so a host has two voices: the techniques whose closed endpoints are told
+ * by ICMP errors, and the others.
+ *
  * Two threads: the one that transmits owns everything, and the one that receives records answers. */
 #ifndef NOCTULE_SCAN_PARK_H
 #define NOCTULE_SCAN_PARK_H
 
 #include "base/addr.h"
 #include "plan/plan.h"
+#include "probe/verdict.h"
 
-#define LOT_HOSTS_MAX 65536u  /* hosts known to answer with errors; of others nothing is held */
-#define LOT_PARKED_MAX 4096u  /* of them with parked endpoints; what others leave unanswered is undecided */
+#define LOT_PARKED_MAX 4096u  /* voices with parked endpoints; what others leave unanswered is undecided */
 #define LOT_GROUP_MAX 256u
 
 struct lot; /* opaque */
 
-/* May a closed endpoint of this technique be told by an ICMP error alone, so that a limit on those hides it? */
+/* May a limit on answers hide endpoints of this technique? */
 bool lot_concerns(unsigned technique);
 
 /* A lot for the hosts of a plan, each given timeout_ns (0: for ever) from its first parked endpoint on. NULL: no memory. */
@@ -33,9 +41,15 @@ void lot_free(struct lot *l); /* NULL is fine */
 
 /* -- receiver -- */
 
-/* An endpoint (by its index) was answered, which was read at now_ns (monotonic); `limited` where the answer was an error of the kind that hosts limit. True:
- * it was parked, so that this is its first answer although the ledger has given it up. */
-bool lot_answered(struct lot *l, addr_t host, uint64_t index, bool limited, uint64_t now_ns);
+/* An endpoint (its index in the plan) was answered, which was read at now_ns (monotonic). `tried` is the try that it
+ * answers where this is the ledger's first answer to it; else, or where that is not known, -1. True: it was parked, so
+ * that this is its first answer although the ledger has given it up. */
+bool lot_answered(struct lot *l, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
+                  uint64_t now_ns);
+
+/* Is it one of those that its parked host is asked as canaries? Then a SYN-ACK of it is answered as a first one is,
+ * for each is of a connection of its own. */
+bool lot_is_canary(const struct lot *l, const struct endpoint *ep, uint64_t index);
 
 /* Waits until the transmitter has handed out what it may just be deciding about this endpoint: an answer that revises a
  * silence is told after it. Only as long as the transmitter needs for one finding. */
@@ -49,7 +63,12 @@ enum lot_fate {
     LOT_FATE_PARKED,
     LOT_FATE_UNDECIDED, /* it should be parked, but too many hosts are */
 };
-enum lot_fate lot_take(struct lot *l, addr_t host, uint64_t index, uint64_t now_ns);
+enum lot_fate lot_take(struct lot *l, const struct endpoint *ep, uint64_t index, uint64_t now_ns);
+
+/* Is a probe of the order's own to this endpoint in vain, for its host is suspected and has a pace of its own? Then the
+ * ledger gives it up at once, to lot_take(): so nobody spends the answers that the parked endpoints wait for, and the
+ * host's silence does not count as the path's loss. */
+bool lot_wants(const struct lot *l, const struct endpoint *ep);
 
 /* What the lot has to do now. */
 enum lot_step {
@@ -71,8 +90,14 @@ void lot_sent(struct lot *l, uint64_t now_ns);
 /* Ends: all that is parked becomes undecided with the next lot_next() calls. */
 void lot_end(struct lot *l);
 
-/* Figures; any thread. */
+/* -- any thread -- */
+
+/* Hosts known or suspected to limit their answers; 0: lot_take() parks nothing. */
+unsigned lot_suspects(const struct lot *l);
+/* Is it one of them? Then its answers say nothing of the path. */
+bool lot_is_limited(const struct lot *l, addr_t host);
+
 uint64_t lot_parked(const struct lot *l);  /* endpoints now */
-uint64_t lot_limited(const struct lot *l); /* hosts whose canaries stayed unanswered more than once or twice */
+uint64_t lot_limited(const struct lot *l); /* parked hosts whose canaries stayed unanswered more often than loss explains */
 
 #endif

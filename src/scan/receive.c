@@ -146,8 +146,8 @@ static enum ledger_mark mark_of(struct pass *p, const struct answer *a, uint64_t
     enum ledger_mark mark = ledger_mark(&p->ledger, position, a->verdict.state == STATE_FILTERED);
     if (p->lot == NULL || !lot_concerns(a->endpoint.slot.technique))
         return mark;
-    bool limited = a->verdict.state == STATE_CLOSED;
-    *parked = lot_answered(p->lot, a->endpoint.addr, index, limited, clock_mono_ns()) && mark == LEDGER_LATE;
+    *parked = lot_answered(p->lot, &a->endpoint, index, a->verdict, mark == LEDGER_FIRST ? a->tried : -1,
+                           clock_mono_ns());
     return *parked ? LEDGER_FIRST : mark;
 }
 

@@ -276,7 +276,7 @@ static void give_up(struct transmitter *t, uint64_t position, uint64_t now_ns) {
     struct endpoint ep = plan_at(p->plan, index);
     enum lot_fate fate = LOT_FATE_SILENT;
     if (p->lot != NULL && lot_concerns(ep.slot.technique))
-        fate = lot_take(p->lot, ep.addr, index, now_ns);
+        fate = lot_take(p->lot, &ep, index, now_ns);
     if (fate == LOT_FATE_SILENT) {
         struct verdict v = silence_of(&ep.slot);
         count(&p->counters.silent[v.state], 1);
@@ -420,7 +420,10 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
      * last must come after that, or all its closed endpoints look silent. */
     unsigned reprobes = p->miss > 0 ? ESTIMATE_RETRIES_UNKNOWN : p->ledger.retries;
     ledger_want(&p->ledger, reprobes);
-    if (p->lot != NULL && reprobes > 0) {
+    bool errors = false;
+    for (uint32_t left = p->techniques; left != 0; left &= left - 1)
+        errors |= technique_closed_by_error((unsigned)__builtin_ctz(left));
+    if (p->lot != NULL && errors && reprobes > 0) {
         t->timeout_min_ns = ANSWERS_AGAIN_NS / ((UINT64_C(1) << reprobes) - 1);
         t->reprobes_min = reprobes;
     }

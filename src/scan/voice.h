@@ -1,0 +1,78 @@
+/* What the hosts' answers tell of their limits: a table of the hosts that have answered, and whom of them to suspect.
+ *
+ * A host has two voices, since the two kinds of answers are limited apart: that of techniques whose closed endpoints are
+ * told by ICMP errors, and that of the others. Every host limits its errors (RFC 1812 4.3.2.8, RFC 4443 2.4), so the
+ * first one is known to be limited from its first error on. The second is suspected by the share of its answers that
+ * came to a later try than the first: loss on the path gives about the same share to all hosts, a limit adds to that of
+ * one. The share of the others is a mean over hosts, in which no host has more weight than VOICE_WEIGHT answers, and an
+ * imagined pair of hosts on a path that loses VOICE_LOSS stands for those that are not there. A voice is suspected when
+ * its share is above that by more than chance does once in VOICE_ALARMS scans (the bound of Chernoff 1952, Annals of
+ * Mathematical Statistics 23, for each host that could be suspected). Counts fade, so that the time before a limit was
+ * met, a burst that it allows, does not hide it.
+ *
+ * The receiver makes and counts; any thread may ask. Only true answers count, and they carry cookies: nobody can make
+ * another host suspected. */
+#ifndef NOCTULE_SCAN_VOICE_H
+#define NOCTULE_SCAN_VOICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "plan/plan.h"
+#include "probe/verdict.h"
+
+#define VOICE_HOSTS_MAX 65536u
+#define VOICE_CANARIES 4u
+#define VOICE_WEIGHT 32.0f
+#define VOICE_LOSS 0.15f
+#define VOICE_ALARMS 1000.0
+
+enum voice_kind { VOICE_ERRORS, VOICE_OTHERS, VOICE_KINDS };
+
+struct parked; /* park.c */
+
+struct voice {
+    struct parked *_Atomic parked; /* the transmitter's: its endpoints that wait; or NULL */
+    _Atomic uint32_t canary[VOICE_CANARIES]; /* low halves of the indexes that answered, the latest ones ... */
+    _Atomic uint32_t n_canaries;   /* ... and how often that was; 0: it has never answered */
+    _Atomic bool limited;          /* known, or suspected */
+    /* the receiver's */
+    bool leaves_open;  /* the canaries are open ports, for want of others: each leaves a connection half open */
+    float first, later; /* answers to the first try, and to later ones, of late */
+    float told;         /* what it has in the sum of weighted shares ... */
+    float weight;       /* ... and of weights */
+    uint32_t epoch;     /* in which they last faded */
+};
+
+/* A table of voices. fade_ns: counts are halved so often; it follows the timeout. NULL: no memory. */
+struct voices;
+struct voices *voices_new(void);
+void voices_free(struct voices *v); /* NULL is fine */
+
+enum voice_kind voice_kind_of(unsigned technique);
+
+/* -- receiver -- */
+
+/* A true answer, read at now_ns. `tried`: of a first answer, the try that it answers, where that is known; else -1. */
+void voices_heard(struct voices *v, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
+                  uint64_t now_ns);
+
+/* -- any thread -- */
+
+/* How long an answer may take: counts fade by half in eight such times. */
+void voices_timeout(struct voices *v, uint64_t rto_ns);
+/* The voice of a host, or NULL where it has none. */
+struct voice *voices_find(const struct voices *v, addr_t host, enum voice_kind kind);
+/* Voices that are known or suspected to be limited. */
+unsigned voices_limited(const struct voices *v);
+/* Is either voice of this host? */
+bool voices_is_limited(const struct voices *v, addr_t host);
+
+/* Low half of the index of an endpoint that is known to answer, another one each time where several are: so a late
+ * answer is not taken for the next canary's. */
+uint32_t voice_canary(const struct voice *voice, unsigned nth);
+bool voice_has_canary(const struct voice *voice, uint64_t index);
+
+#endif
