@@ -2,6 +2,7 @@
 #include "scan/engine.h"
 
 #include "base/clock.h"
+#include "scan/steer.h"
 
 const char *scan_wire_names(const struct scan *s, char *buf, size_t n) {
     size_t used = 0;
@@ -71,6 +72,22 @@ void summary_missed(struct summary *sum, const struct pass *p) {
     sum->missed_low = estimate.open.low;
     sum->missed_high = estimate.open.high;
     sum->loss = estimate.loss;
+}
+
+void summary_rate(struct summary *sum, const struct pass *p) {
+    static const char *const causes[] = {
+        [GOVERN_CAUSE_START] = "start", [GOVERN_CAUSE_CAP] = "cap",     [GOVERN_CAUSE_PATH] = "path",
+        [GOVERN_CAUSE_SHUT] = "shut",   [GOVERN_CAUSE_LOCAL] = "local", [GOVERN_CAUSE_SENDER] = "sender"};
+    struct govern_view v;
+    if (p->steer == NULL)
+        return;
+    govern_look(&p->steer->govern, &v);
+    sum->rate_auto = true;
+    sum->rate_end_milli_pps = govern_milli_pps(&p->steer->govern);
+    sum->path_pps = (uint64_t)v.path_pps;
+    sum->rate_cause = causes[v.cause];
+    sum->rate_blind = v.blind;
+    sum->canaries_sent = counted(&p->counters.canaries);
 }
 
 void summary_wires(struct summary *sum, const struct scan *s) {
@@ -146,6 +163,7 @@ void scan_progress(struct scan *s, struct scan_progress *out) {
             out->answered += counted(&c->answered_at_try[i]);
             out->sent += counted(&c->sent_at_try[i]);
         }
+        out->sent += counted(&c->canaries);
         out->given_up = counted(&c->undecided) + counted(&c->settled_down) + counted(&c->settled_unreachable);
         for (unsigned i = 0; i < STATE_COUNT; i++)
             out->given_up += counted(&c->silent[i]);
@@ -156,6 +174,9 @@ void scan_progress(struct scan *s, struct scan_progress *out) {
         out->found = out->pings ? counted(&c->first_by_state[STATE_UP]) + counted(&c->settled_up)
                                 : counted(&c->first_by_state[STATE_OPEN]);
         out->drops = counted(&c->drops);
+        out->rate_auto = p->steer != NULL;
+        out->rate_pps = counted(&c->rate_pps);
+        out->rate_blind = atomic_load_explicit(&c->rate_blind, memory_order_relaxed);
         out->elapsed_ns = clock_mono_ns() - s->started_ns;
         out->eta_ns = time_left(s, p, out);
     }

@@ -29,6 +29,9 @@ struct counters {
     _Atomic uint64_t settled_closed, settled_down, settled_up, settled_unreachable; /* positions without a probe */
     _Atomic uint64_t silent[STATE_COUNT]; /* given up without an answer, by what that means */
     _Atomic uint64_t undecided;           /* parked, and the time was over */
+    _Atomic uint64_t canaries;            /* sent */
+    _Atomic uint64_t rate_pps;            /* --rate auto: now */
+    _Atomic bool rate_blind;
     _Atomic uint64_t sink_waits_ns, window_waits_ns;
     _Atomic uint64_t batch; /* largest number of frames of one send call */
     /* the receiver's */
@@ -37,7 +40,8 @@ struct counters {
     _Atomic uint64_t answered_unknown_try, answered_parked;
     _Atomic uint64_t received, duplicates, late, revised, resets;
     _Atomic uint64_t late_found[STATE_COUNT]; /* open or up after its silence was final, by what that silence meant */
-    _Atomic uint64_t drops; /* of all wires, as last read */
+    _Atomic uint64_t drops; /* of all wires, as last read ... */
+    _Atomic uint64_t ring_dropped; /* ... and those of them that our own rings had no room for */
     _Atomic uint64_t ignored[IGNORED_COUNT];
 };
 
@@ -60,6 +64,8 @@ struct scan_wire {
     struct wire *transmit, *receive;
 };
 
+struct steer; /* steer.h */
+
 enum pass_kind {
     PASS_NEIGHBOURS, /* ARP and neighbour discovery: link addresses of gateways and on-link targets */
     PASS_DISCOVERY,  /* pings: which addresses the ports pass is about */
@@ -80,10 +86,12 @@ struct pass {
     uint64_t started_ns; /* monotonic */
     struct counters counters;
     uint64_t timeout_max_ns;
+    bool errors_limited;        /* closed is told by ICMP errors, of which hosts send few */
     double miss;                /* with --retries auto: what may stay unseen; 0: the number of re-probes is fixed */
     struct array up[2];         /* addr_t: addresses that answered, of the receiver and of the transmitter; discovery */
     struct seen seen;           /* which of its endpoints were found open, or up */
     struct lot *lot;            /* parked hosts; NULL where no technique of the plan can need it */
+    struct steer *steer;        /* --rate auto; NULL: the rate is fixed */
     _Atomic uint64_t silence_listed; /* chunks whose silence has been handed to the report */
     /* What is said once to the other thread. */
     _Atomic int sent_all;          /* the transmitter is done and W has passed its last timeout */
@@ -116,6 +124,8 @@ struct scan {
     struct rtt_table timed;
     uint64_t gateways_silent;
     uint64_t neighbour_sent, ping_sent; /* frames of those passes */
+    bool loopback;                      /* nothing of this scan leaves the machine */
+    uint64_t learnt_pps;                /* --rate auto: what the last pass ended with; 0: none has */
     uint64_t started_ns; /* monotonic */
     struct pass *running;          /* under progress_lock */
     _Atomic int phase; /* enum scan_phase */
@@ -146,6 +156,7 @@ int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, co
                 struct pass **out, struct error *e);
 int pass_run(struct scan *s, struct pass *p, struct error *e); /* both threads, to the end */
 void pass_free(struct pass *p);
+uint64_t pass_rate(const struct pass *p); /* 1/1000 packets a second: fixed, or the cap; 0: none */
 /* What the tries have brought, for estimate.h. The transmitter's, or anybody's when the pass is over. */
 void pass_counts(const struct pass *p, struct estimate_counts *out);
 /* The first failure or reason to end is the one that is told. */
@@ -171,6 +182,7 @@ void summary_begin(struct summary *sum, const struct scan *s);
 void summary_heard(struct summary *sum, const struct counters *c); /* what came in: of every pass */
 void summary_counters(struct summary *sum, const struct counters *c);
 void summary_missed(struct summary *sum, const struct pass *p);
+void summary_rate(struct summary *sum, const struct pass *p);
 void summary_wires(struct summary *sum, const struct scan *s);
 uint64_t scan_transmitted(const struct scan *s); /* frames that the transmit handles have sent so far */
 const char *scan_wire_names(const struct scan *s, char *buf, size_t n); /* "eth0,lo" */

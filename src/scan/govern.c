@@ -46,7 +46,6 @@
 #define CANARY_ANSWERS 500.0 /* a second: more natural ones need no canaries */
 #define TEST_SECONDS 3.0    /* steps are large enough to be tested in so long */
 #define SENDER_SHORT 0.9
-#define RATE_UNCAPPED 1e8    /* no cap: no wire has more */
 
 #define SPAN_MIN_NS (100 * NS_PER_MS) /* what a test looks at, at least: a policer's bucket is empty by then */
 #define LEARN_MAX_NS (5 * NS_PER_SEC)
@@ -161,7 +160,7 @@ static void rate_set(struct govern *g, double rate, uint64_t now_ns) {
     unsigned i = g->n_epochs++ % GOVERN_EPOCHS;
     g->epochs[i].start_ns = now_ns;
     g->epochs[i].rate = g->epochs[i].actual = rate;
-    g->epoch_packets = g->packets;
+    govern_idle(g, now_ns, g->packets);
     epoch_reset(g);
 }
 
@@ -178,14 +177,14 @@ static uint64_t epoch_start(const struct govern *g) {
     return g->epochs[(g->n_epochs - 1) % GOVERN_EPOCHS].start_ns;
 }
 
-void govern_init(struct govern *g, uint64_t max_pps, uint64_t now_ns) {
-    *g = (struct govern){.cap = max_pps > 0 ? (double)max_pps : RATE_UNCAPPED, .noise = 1, .step = STEP_MAX,
+void govern_init(struct govern *g, uint64_t max_pps, uint64_t start_pps, uint64_t now_ns) {
+    *g = (struct govern){.cap = (double)(max_pps > 0 ? max_pps : RATE_UNCAPPED), .noise = 1, .step = STEP_MAX,
                          .timeout_ns = NS_PER_SEC, .dip_wait_ns = DIP_FIRST_NS, .ceiling_for_ns = CEILING_NS};
     curve_clear(&g->curve);
     g->floor = fmin(GOVERN_FLOOR_PPS, g->cap);
     g->since_ns = g->climb_ns = g->decay_ns = now_ns;
     g->next_ns = now_ns + GOVERN_TICK_NS;
-    rate_set(g, GOVERN_START_PPS, now_ns);
+    rate_set(g, (double)start_pps, now_ns);
 }
 
 static void watch_add(struct govern_watch *w, enum govern_stream stream, const struct tally *c, double rate,
@@ -376,16 +375,21 @@ static void forget(struct govern *g, uint64_t now_ns) {
     g->confirmed_lost *= keep;
 }
 
-/* How fast packets really leave: no rate that this machine cannot send is tried. */
+void govern_idle(struct govern *g, uint64_t now_ns, uint64_t packets) {
+    g->span_ns = now_ns;
+    g->span_packets = packets;
+}
+
+/* How fast packets really leave, a tenth of a second at a time: no rate that this machine cannot send is tried, but one
+ * that it was held up at once is. */
 static void sender_update(struct govern *g, uint64_t now_ns, uint64_t packets) {
     unsigned i = (g->n_epochs - 1) % GOVERN_EPOCHS;
-    uint64_t ns = now_ns - g->epochs[i].start_ns;
     g->packets = packets;
-    if (ns >= SPAN_MIN_NS) {
-        double actual = (double)(packets - g->epoch_packets) * 1e9 / (double)ns;
-        if (actual < SENDER_SHORT * g->rate)
-            g->epochs[i].actual = fmax(actual, 1);
-    }
+    if (now_ns - g->span_ns < SPAN_MIN_NS)
+        return;
+    double actual = (double)(packets - g->span_packets) * 1e9 / (double)(now_ns - g->span_ns);
+    g->epochs[i].actual = actual < SENDER_SHORT * g->rate ? fmax(actual, 1) : g->rate;
+    govern_idle(g, now_ns, packets);
 }
 
 static bool sender_is_the_limit(const struct govern *g) {

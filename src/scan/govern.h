@@ -18,6 +18,7 @@
 #define GOVERN_START_PPS 2000u     /* the first rate: about 1 Mbit/s of SYNs */
 #define GOVERN_FLOOR_PPS 100u      /* never slower than this, unless the cap is */
 #define GOVERN_CANARY_EVERY 100u   /* at most one packet in so many is a canary */
+#define RATE_UNCAPPED UINT64_C(100000000) /* packets a second that no wire has */
 #define GOVERN_TICK_NS UINT64_C(25000000) /* between two decisions */
 
 /* Where answers come from. Each kind has a share of its own. */
@@ -79,7 +80,7 @@ struct govern {
         double actual; /* ... and as sent, where that is known to be less */
     } epochs[GOVERN_EPOCHS];
     unsigned n_epochs; /* the latest is [(n_epochs - 1) % GOVERN_EPOCHS] */
-    uint64_t epoch_packets;
+    uint64_t span_ns, span_packets; /* when it was last looked how fast packets really leave, and how many had left */
 
     double step;           /* the next rise of the rate, relative */
     uint64_t hold_until_ns;
@@ -108,8 +109,8 @@ struct govern {
     bool blind;
 };
 
-/* max_pps: --max-rate; 0: no cap. */
-void govern_init(struct govern *g, uint64_t max_pps, uint64_t now_ns);
+/* max_pps: --max-rate; 0: no cap. start_pps: the first rate, GOVERN_START_PPS unless more is known; at most the cap. */
+void govern_init(struct govern *g, uint64_t max_pps, uint64_t start_pps, uint64_t now_ns);
 
 /* -- what the engine tells -- */
 
@@ -122,6 +123,8 @@ void govern_sample(struct govern *g, enum govern_stream stream, uint64_t begin_n
 void govern_confirm(struct govern *g, uint64_t by_first, uint64_t by_later);
 /* This machine itself lost packets (ring overrun, refused sends) or its outputs are behind. Slows down at once. */
 void govern_local_loss(struct govern *g, uint64_t now_ns);
+/* There was nothing to send for a while, until now_ns; packets: as for govern_step(). */
+void govern_idle(struct govern *g, uint64_t now_ns, uint64_t packets);
 /* The smoothed round-trip time (0: none measured yet) and the timeout in force after a first try. */
 void govern_times(struct govern *g, uint64_t rtt_ns, uint64_t timeout_ns);
 /* How many endpoints could be canaries. */

@@ -1,6 +1,7 @@
 #include "scan/ledger.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define NOT_LEFT (UINT64_MAX / 2) /* a chunk's try is built, but its last probe has not left yet: never due */
@@ -13,6 +14,17 @@ static void *map_zero(size_t bytes) {
 
 void ledger_want(struct ledger *l, unsigned reprobes) {
     atomic_store_explicit(&l->wanted, reprobes < l->retries ? reprobes : l->retries, memory_order_relaxed);
+}
+
+void ledger_hold(struct ledger *l, bool held) {
+    l->moved |= l->held != held;
+    l->held = held;
+}
+
+void ledger_tell_firsts(struct ledger *l, ledger_firsts_fn *fn, void *ctx, uint64_t now_ns) {
+    l->firsts = fn;
+    l->firsts_ctx = ctx;
+    l->firsts_ns = now_ns;
 }
 
 int ledger_init(struct ledger *l, uint64_t first, uint64_t end, unsigned retries, uint64_t window, uint64_t linger_ns,
@@ -90,7 +102,7 @@ static bool chunk_open(struct ledger *l, uint64_t number) {
     if (positions > CHUNK_PROBES)
         positions = CHUNK_PROBES;
     c->without = c->told = (uint16_t)(CHUNK_PROBES - positions);
-    c->tried = 0;
+    c->tried = c->counted = 0;
     c->ended = false;
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
         uint64_t used = positions > w * UINT64_C(64) ? positions - w * UINT64_C(64) : 0;
@@ -101,6 +113,15 @@ static bool chunk_open(struct ledger *l, uint64_t number) {
     }
     l->settled = 0;
     return true;
+}
+
+/* Has the watermark got to that time? If not, *wake_ns falls to it. */
+static bool watermark_passed(const struct ledger *l, uint64_t due, uint64_t *wake_ns) {
+    if (atomic_load_explicit(&l->watermark_ns, memory_order_acquire) >= due)
+        return true;
+    if (due < *wake_ns)
+        *wake_ns = due;
+    return false;
 }
 
 /* Is the chunk at cursor k (k >= 1; R + 1 retires) due? If not, *wake_ns falls to the time at which it may be. */
@@ -120,11 +141,7 @@ static bool cursor_due(const struct ledger *l, unsigned k, uint64_t *wake_ns) {
         uint64_t lingered = c->sent_ns + l->linger_ns;
         due = lingered < due ? lingered : due;
     }
-    if (atomic_load_explicit(&l->watermark_ns, memory_order_acquire) >= due)
-        return true;
-    if (due < *wake_ns)
-        *wake_ns = due;
-    return false;
+    return watermark_passed(l, due, wake_ns);
 }
 
 /* The try of this cursor over its chunk is at an end; the chunk is stamped when the batch has left. */
@@ -136,21 +153,54 @@ static void cursor_leave(struct ledger *l, struct ledger_cursor *cur) {
     *cur = (struct ledger_cursor){.chunk = cur->chunk + 1};
 }
 
-/* Try k-1 has had its time in the chunk that cursor k enters: what it brought goes into the tally, and whether another
- * one is wanted is decided. */
+/* Try k-1 has had its time in a chunk, in which these bits are set now: what it brought goes into the tally, and first
+ * tries are told of. */
+static void chunk_tally(struct ledger *l, uint64_t number, unsigned k, const uint64_t bits[CHUNK_WORDS]) {
+    struct chunk *c = chunk_of(l, number);
+    unsigned set = 0;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        set += (unsigned)__builtin_popcountll(bits[w]);
+    struct ledger_firsts f = {.position = l->first + number * CHUNK_PROBES, .begin_ns = l->firsts_ns,
+                              .end_ns = c->sent_ns, .sent = CHUNK_PROBES - c->without, .answered = set - c->told};
+    l->tally.reached[k - 1] += f.sent;
+    l->tally.answered[k - 1] += f.answered;
+    c->told = (uint16_t)set;
+    c->counted = (uint8_t)k;
+    if (k > 1 || l->firsts == NULL || f.sent == 0)
+        return;
+    l->firsts_ns = f.end_ns;
+    memcpy(f.bits, bits, sizeof f.bits);
+    l->firsts(l->firsts_ctx, &f);
+}
+
+/* The same for a chunk that goes on, once. */
+static void chunk_count(struct ledger *l, uint64_t number, unsigned k) {
+    const struct chunk *c = chunk_of(l, number);
+    uint64_t bits[CHUNK_WORDS];
+    if (c->ended || c->counted >= k)
+        return;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        bits[w] = atomic_load_explicit(&c->bits[w], memory_order_relaxed);
+    chunk_tally(l, number, k, bits);
+}
+
+/* What second tries have brought, where nothing may follow them yet. */
+static void held_count(struct ledger *l, uint64_t *wake_ns) {
+    while (l->counted < l->cursors[1].chunk) {
+        const struct chunk *c = chunk_of(l, l->counted);
+        if (!chunk_answered(c) && !watermark_passed(l, c->sent_ns + l->deadline_ns[c->tried], wake_ns))
+            return;
+        chunk_count(l, l->counted++, 2);
+    }
+}
+
+/* Whether another try is wanted in the chunk that cursor k enters is decided. */
 static void cursor_enter(struct ledger *l, unsigned k) {
     struct ledger_cursor *cur = &l->cursors[k];
     struct chunk *c = chunk_of(l, cur->chunk);
     cur->entered = true;
-    if (c->ended)
-        return;
-    unsigned bits = 0;
-    for (unsigned w = 0; w < CHUNK_WORDS; w++)
-        bits += (unsigned)__builtin_popcountll(atomic_load_explicit(&c->bits[w], memory_order_relaxed));
-    l->tally.reached[k - 1] += CHUNK_PROBES - c->without;
-    l->tally.answered[k - 1] += bits - c->told;
-    c->told = (uint16_t)bits;
-    c->ended = k > atomic_load_explicit(&l->wanted, memory_order_relaxed);
+    chunk_count(l, cur->chunk, k);
+    c->ended |= k > atomic_load_explicit(&l->wanted, memory_order_relaxed);
 }
 
 /* Walks cursor k >= 1 through its chunk to the next unanswered position. */
@@ -196,7 +246,9 @@ static void cursor_first(struct ledger *l, struct ledger_work *work) {
 static enum ledger_step trailing_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
     bool held = false; /* something is due that may not be probed now */
     work->wake_ns = UINT64_MAX;
-    for (unsigned k = l->retries + 1; k >= 1; k--) {
+    if (l->held)
+        held_count(l, &work->wake_ns);
+    for (unsigned k = l->held ? 1 : l->retries + 1; k >= 1; k--) {
         if (l->n_stamps == LEDGER_STAMPS_MAX)
             return LEDGER_FLUSH;
         if (!cursor_due(l, k, &work->wake_ns))
@@ -210,7 +262,7 @@ static enum ledger_step trailing_next(struct ledger *l, bool may_probe, struct l
         }
         if (cursor_reprobe(l, k, work))
             return LEDGER_PROBE;
-        k = l->retries + 2; /* it passed a chunk, so the cursors behind it may have work */
+        k = l->held ? 2 : l->retries + 2; /* it passed a chunk, so the cursors behind it may have work */
     }
     l->moved = held;
     l->quiet_ns = work->wake_ns;
@@ -265,19 +317,18 @@ unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64
     struct ledger_cursor *cur = &l->cursors[l->retries + 1];
     struct chunk *c = chunk_of(l, cur->chunk);
     unsigned n = 0;
-    *base = l->first + cur->chunk * CHUNK_PROBES;
-    cur->chunk++;
+    uint64_t number = cur->chunk++, bits[CHUNK_WORDS];
+    *base = l->first + number * CHUNK_PROBES;
     /* Said first, then set: a receiver that finds its bit set by this loop is sure to read that the chunk is retired, so
      * an answer is either counted before this moment or late, never both. */
     atomic_store_explicit(&l->retired, cur->chunk, memory_order_seq_cst);
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
-        silent[w] = ~atomic_fetch_or_explicit(&c->bits[w], UINT64_MAX, memory_order_acq_rel);
+        bits[w] = atomic_fetch_or_explicit(&c->bits[w], UINT64_MAX, memory_order_acq_rel);
+        silent[w] = ~bits[w];
         n += (unsigned)__builtin_popcountll(silent[w]);
     }
-    if (!c->ended) {
-        l->tally.reached[l->retries] += CHUNK_PROBES - c->without;
-        l->tally.answered[l->retries] += CHUNK_PROBES - n - c->told;
-    }
+    if (!c->ended && c->counted <= l->retries)
+        chunk_tally(l, number, l->retries + 1, bits);
     c->sent_ns = now_ns;
     return n;
 }

@@ -28,6 +28,7 @@ struct chunk {
     uint16_t without; /* bits that no probe stands for: settled, or past the end */
     uint16_t told;    /* bits set when its answers were last counted into the tally */
     uint8_t tried;    /* its latest try */
+    uint8_t counted;  /* tries whose time is over and whose answers are in the tally */
     bool ended;       /* no further try is wanted */
 };
 
@@ -38,10 +39,19 @@ struct ledger_tally {
     uint64_t answered[LEDGER_RETRIES_MAX + 1]; /* of those, first answered while try k was the latest */
 };
 
+/* First tries whose time is over: those of one chunk. */
+struct ledger_firsts {
+    uint64_t position;           /* of bit 0 */
+    uint64_t begin_ns, end_ns;   /* they left between these (monotonic) */
+    unsigned sent, answered;
+    uint64_t bits[CHUNK_WORDS];  /* 1 = answered, or not probed */
+};
+typedef void ledger_firsts_fn(void *ctx, const struct ledger_firsts *firsts);
+
 struct ledger_cursor {
     uint64_t chunk;  /* the chunk it stands in, counted from the shard's start */
     unsigned offset; /* the next position within it */
-    bool entered;    /* it has looked at this chunk: answers so far are in the tally */
+    bool entered;    /* it has looked at this chunk, and knows whether a try is wanted */
     bool probed;     /* it has sent something in this chunk */
 };
 
@@ -51,6 +61,11 @@ struct ledger {
     unsigned retries;    /* R: cursors behind cursor 0 */
     _Atomic unsigned wanted; /* re-probes that silence gets, 0..R */
     struct ledger_tally tally;
+    ledger_firsts_fn *firsts; /* is told of each chunk's first tries; or NULL */
+    void *firsts_ctx;
+    uint64_t firsts_ns;  /* when those of the chunk before had left */
+    bool held;           /* no third try yet, and no chunk retires ... */
+    uint64_t counted;    /* ... while chunks before this one have their second try in the tally */
     uint64_t linger_ns;  /* a chunk that is answered whole still listens so long after its last probe */
     struct chunk *chunks;
     _Atomic uint64_t *weak; /* a second bit, in memory touched only where an answer came that may still be revised */
@@ -86,6 +101,19 @@ void ledger_timeouts(struct ledger *l, uint64_t first_ns, uint64_t max_ns);
 /* From now on silence is re-probed so often, at most R times (the default). Each chunk keeps to what holds when its
  * latest try is over. */
 void ledger_want(struct ledger *l, unsigned reprobes);
+
+/* While held, silence gets no third try and stays in the window: for as long as it is not known how much the path loses.
+ * Second tries go into the tally meanwhile. */
+void ledger_hold(struct ledger *l, bool held);
+
+/* Every chunk has its second try in the tally, so holding on would teach nothing. */
+static inline bool ledger_counted_all(const struct ledger *l) {
+    return l->counted == l->n_chunks;
+}
+
+/* Has `fn` told of the first tries of each chunk, from now_ns (monotonic) on; called from within ledger_next() and
+ * ledger_retire(), in the order of the chunks. */
+void ledger_tell_firsts(struct ledger *l, ledger_firsts_fn *fn, void *ctx, uint64_t now_ns);
 
 enum ledger_step {
     LEDGER_PROBE,  /* *position is to be probed, as try *try */

@@ -2,8 +2,12 @@
 
 #define PACE_SHIFT 32
 
-void pace_init(struct pace *p, uint64_t milli_rate, uint64_t now_ns) {
+void pace_set(struct pace *p, uint64_t milli_rate) {
     p->period = milli_rate == 0 ? 0 : ((pace_time)UINT64_C(1000000000000) << PACE_SHIFT) / milli_rate;
+}
+
+void pace_init(struct pace *p, uint64_t milli_rate, uint64_t now_ns) {
+    pace_set(p, milli_rate);
     p->next = (pace_time)now_ns << PACE_SHIFT;
 }
 

@@ -17,6 +17,9 @@ struct pace {
 /* milli_rate: 1/1000 units a second; 0 = no cap. */
 void pace_init(struct pace *p, uint64_t milli_rate, uint64_t now_ns);
 
+/* From now on so many units a second; the schedule goes on from where it stands. */
+void pace_set(struct pace *p, uint64_t milli_rate);
+
 /* How many frames of `cost` units each may leave now, at most max. */
 unsigned pace_allow(struct pace *p, uint64_t now_ns, uint64_t cost, unsigned max);
 

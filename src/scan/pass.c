@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "scan/estimate.h"
+#include "scan/steer.h"
 
 #define NEIGHBOUR_TIMEOUT_MAX_NS UINT64_C(1000000000)
 /* A host that is there may miss a request (a sleeping radio), but on a large link nearly every address is empty, and each
@@ -14,6 +15,7 @@
 #define NEIGHBOUR_RETRIES 3u
 #define NEIGHBOUR_RETRIES_LARGE 1u
 #define NEIGHBOURS_LARGE 4096u
+#define NEIGHBOUR_MILLI_PPS UINT64_C(10000000)
 #define MISS_USUAL 0.001
 #define MISS_LARGE 0.01
 #define MISS_LARGE_PLAN (UINT64_C(1) << 24)
@@ -33,6 +35,13 @@ void pass_fail(struct pass *p, int error) {
 void pass_end(struct pass *p, const char *why) {
     const char *none = NULL;
     atomic_compare_exchange_strong(&p->ended, &none, why);
+}
+
+/* An own link carries broadcasts to everybody on it, so no cap of the user's own is wide enough for them. */
+uint64_t pass_rate(const struct pass *p) {
+    const struct scan_config *c = &p->scan->config;
+    bool gently = c->rate_auto && p->kind == PASS_NEIGHBOURS;
+    return gently && c->rate_milli_pps - 1 >= NEIGHBOUR_MILLI_PPS ? NEIGHBOUR_MILLI_PPS : c->rate_milli_pps;
 }
 
 /* How many probes may be in flight: what the rate sends while the timeouts of one position run. */
@@ -63,6 +72,17 @@ static bool lot_wanted(const struct pass *p) {
     return concerned && (pps == 0 || plan_addresses(p->plan) < (addr_t)pps * 4);
 }
 
+/* --rate auto begins at what the pass before has learnt; where no packet leaves the machine there is no path to learn
+ * about, only what this machine can do. */
+static int rate_steer(struct pass *p, struct error *e) {
+    const struct scan *s = p->scan;
+    if (!s->config.rate_auto || s->config.bandwidth_bps > 0)
+        return 0;
+    uint64_t start = s->loopback ? RATE_UNCAPPED : s->learnt_pps > 0 ? s->learnt_pps : GOVERN_START_PPS;
+    p->steer = steer_new(p, s->config.rate_milli_pps / 1000, start, clock_mono_ns());
+    return p->steer == NULL ? error_set(e, -ENOMEM, "no memory to steer the rate") : 0;
+}
+
 static int pass_init(struct pass *p, struct error *e) {
     const struct scan_config *c = &p->scan->config;
     bool ports = p->kind == PASS_PORTS, links = p->kind == PASS_NEIGHBOURS;
@@ -82,10 +102,12 @@ static int pass_init(struct pass *p, struct error *e) {
         p->shard.end = p->shard.first + c->sample;
     if (ports && lot_wanted(p) && (p->lot = lot_new(p->plan, c->host_timeout_ns)) == NULL)
         return error_set(e, -ENOMEM, "no memory for hosts that limit their answers");
+    for (uint32_t left = p->techniques; left != 0; left &= left - 1)
+        p->errors_limited |= technique_closed_by_error((unsigned)__builtin_ctz(left)) && p->lot != NULL;
     if (c->retries_auto && !links)
         p->miss = c->miss > 0 ? c->miss : total > MISS_LARGE_PLAN ? MISS_LARGE : MISS_USUAL;
-    return ledger_init(&p->ledger, p->shard.first, p->shard.end, retries_of(p), flight_of(p), links ? 0 : LINGER_NS,
-                       e);
+    int err = ledger_init(&p->ledger, p->shard.first, p->shard.end, retries_of(p), flight_of(p), links ? 0 : LINGER_NS, e);
+    return err < 0 || links ? err : rate_steer(p, e);
 }
 
 int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, const struct path_map *paths,
@@ -111,6 +133,7 @@ int pass_create(struct scan *s, enum pass_kind kind, const struct plan *plan, co
 void pass_free(struct pass *p) {
     ledger_deinit(&p->ledger);
     lot_free(p->lot);
+    free(p->steer);
     seen_deinit(&p->seen);
     for (unsigned i = 0; i < 2; i++)
         array_deinit(&p->up[i]);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "probe/packet.h"
+#include "scan/steer.h"
 
 #define WAIT_NS UINT64_C(2000000) /* longest sleep: how stale the watermark may get while nothing arrives */
 #define DROPS_EVERY_NS UINT64_C(200000000)
@@ -113,7 +114,7 @@ struct ruling {
     enum state revises; /* what an earlier record said */
 };
 
-static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark, const struct answer *a) {
+static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark, const struct answer *a, bool canary) {
     static const struct ruling nothing = {.news = false};
     bool found = verdict_rank(a->verdict.state) == verdict_rank(STATE_OPEN);
     int fresh = found ? seen_add(&p->seen, index) : 0;
@@ -127,12 +128,12 @@ static struct ruling rule(struct pass *p, uint64_t index, enum ledger_mark mark,
     case LEDGER_AGAIN:
         if (fresh > 0)
             return (struct ruling){.news = true, .revises = STATE_CLOSED};
-        count(&p->counters.duplicates, 1);
+        count(&p->counters.duplicates, !canary);
         return nothing;
     case LEDGER_LATE:
         if (fresh > 0)
             return (struct ruling){.news = true, .revises = silence_of(&a->endpoint.slot).state};
-        count(found ? &p->counters.duplicates : &p->counters.late, 1);
+        count(found ? &p->counters.duplicates : &p->counters.late, !canary);
         return nothing;
     case LEDGER_UNSENT:
         break;
@@ -263,14 +264,26 @@ static void host_learn(struct pass *p, const struct answer *a) {
         pass_fail(p, -ENOMEM);
 }
 
+/* An endpoint that has answered once may serve as a canary, unless its host limits such answers. */
+static void canary_offer(struct pass *p, const struct answer *a, uint64_t index) {
+    bool error = a->verdict.state == STATE_CLOSED && technique_closed_by_error(a->endpoint.slot.technique);
+    bool limited = p->lot != NULL && lot_suspects(p->lot) > 0 && lot_is_limited(p->lot, a->endpoint.addr);
+    if (a->verdict.state != STATE_FILTERED && !error && !limited)
+        canaries_offer(&p->steer->canaries, index);
+}
+
 static void answer_take(struct receiver *x, unsigned wire, const struct frame *f, const struct reply *r,
                         const struct answer *a, uint64_t index, uint64_t position) {
     struct pass *p = x->pass;
     bool parked = false;
     enum ledger_mark mark = mark_of(p, a, index, position, &parked);
-    struct ruling ruling = rule(p, index, mark, a);
-    if (wants_reset(p, r, a, ruling.news))
+    bool again = mark == LEDGER_AGAIN || mark == LEDGER_LATE;
+    bool canary = again && p->steer != NULL && canaries_answered(&p->steer->canaries, index);
+    struct ruling ruling = rule(p, index, mark, a, canary);
+    if (wants_reset(p, r, a, ruling.news || canary))
         outbox_put(x, wire, r, ANSWER_RESET);
+    if (!again && p->steer != NULL)
+        canary_offer(p, a, index);
     if (!ruling.news)
         return;
     uint64_t rtt = rtt_of(p, position, a->tried, mark == LEDGER_FIRST, f->time_ns);
@@ -340,12 +353,14 @@ static void drops_read(struct receiver *x, uint64_t now_ns) {
     struct scan *s = x->pass->scan;
     if (now_ns - x->drops_read_ns < DROPS_EVERY_NS)
         return;
-    uint64_t drops = 0;
+    uint64_t drops = 0, ring_dropped = 0;
     for (unsigned w = 0; w < s->n_wires; w++) {
         struct wire_stats st;
         s->wires[w].receive->ops->stats(s->wires[w].receive, &st);
         drops += st.ring_dropped + st.interface_dropped + st.interface_tx_dropped;
+        ring_dropped += st.ring_dropped;
     }
+    atomic_store_explicit(&x->pass->counters.ring_dropped, ring_dropped, memory_order_relaxed);
     atomic_store_explicit(&x->pass->counters.drops, drops, memory_order_relaxed);
     x->drops_read_ns = now_ns;
 }

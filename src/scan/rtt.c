@@ -59,14 +59,11 @@ static void timeout_set(struct rtt *r, uint64_t timeout) {
 
 /* RFC 6298 2.2, 2.3 with alpha 1/8, beta 1/4; the granularity G is far below the lower clamp. */
 static void mean_add(struct rtt *r, uint64_t rtt_ns) {
-    if (r->srtt_ns == 0) {
-        r->srtt_ns = rtt_ns > 0 ? rtt_ns : 1;
-        r->rttvar_ns = rtt_ns / 2;
-        return;
-    }
-    uint64_t off = r->srtt_ns > rtt_ns ? r->srtt_ns - rtt_ns : rtt_ns - r->srtt_ns;
-    r->rttvar_ns = r->rttvar_ns - r->rttvar_ns / 4 + off / 4;
-    r->srtt_ns = r->srtt_ns - r->srtt_ns / 8 + rtt_ns / 8;
+    uint64_t srtt = atomic_load_explicit(&r->srtt_ns, memory_order_relaxed);
+    uint64_t off = srtt > rtt_ns ? srtt - rtt_ns : rtt_ns - srtt;
+    r->rttvar_ns = srtt == 0 ? rtt_ns / 2 : r->rttvar_ns - r->rttvar_ns / 4 + off / 4;
+    srtt = srtt == 0 ? rtt_ns + (rtt_ns == 0) : srtt - srtt / 8 + rtt_ns / 8;
+    atomic_store_explicit(&r->srtt_ns, srtt, memory_order_relaxed);
 }
 
 static void window_add(struct rtt *r, bool late) {
@@ -75,7 +72,8 @@ static void window_add(struct rtt *r, bool late) {
     if (r->early + r->late < RTT_WINDOW)
         return;
     if (r->late > RTT_WINDOW / LATE_PART) {
-        r->srtt_ns = r->rttvar_ns = r->samples = 0;
+        atomic_store_explicit(&r->srtt_ns, 0, memory_order_relaxed);
+        r->rttvar_ns = r->samples = 0;
         memset(r->buckets, 0, sizeof r->buckets);
         timeout_set(r, 2 * atomic_load_explicit(&r->timeout_ns, memory_order_relaxed));
     }
@@ -85,7 +83,8 @@ static void window_add(struct rtt *r, bool late) {
 void rtt_sample(struct rtt *r, uint64_t rtt_ns) {
     mean_add(r, rtt_ns);
     histogram_add(r, rtt_ns);
-    uint64_t timeout = quantile(r) * MARGIN_NUM / MARGIN_DEN, few = r->srtt_ns + 4 * r->rttvar_ns;
+    uint64_t timeout = quantile(r) * MARGIN_NUM / MARGIN_DEN;
+    uint64_t few = atomic_load_explicit(&r->srtt_ns, memory_order_relaxed) + 4 * r->rttvar_ns;
     timeout_set(r, r->samples < SAMPLES_FEW && few > timeout ? few : timeout);
     window_add(r, false);
 }

@@ -22,7 +22,8 @@
 #define RTT_WINDOW 64u       /* timed replies, early and late, between two looks at the share of late ones */
 
 struct rtt {
-    uint64_t srtt_ns, rttvar_ns; /* RFC 6298 2; 0 before the first sample */
+    _Atomic uint64_t srtt_ns;    /* RFC 6298 2; 0 before the first sample; any thread may read it */
+    uint64_t rttvar_ns;
     uint32_t buckets[RTT_BUCKETS], samples; /* the histogram, and the sum of it */
     unsigned early, late;        /* replies of this window */
     _Atomic uint64_t timeout_ns; /* after try 0 */

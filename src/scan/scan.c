@@ -59,10 +59,10 @@ static int pcap_open(struct scan *s, struct error *e) {
 
 /* The default rate protects networks; what never leaves the machine needs no protection. */
 static void rate_choose(struct scan *s) {
-    bool loopback = true;
+    s->loopback = true;
     for (unsigned i = 0; i < s->n_wires; i++)
-        loopback = loopback && s->wires[i].loopback;
-    if (s->config.rate_default && loopback)
+        s->loopback = s->loopback && s->wires[i].loopback;
+    if (s->config.rate_default && s->loopback)
         s->config.rate_milli_pps = 0;
 }
 
@@ -226,6 +226,7 @@ static int hosts_discover(struct scan *s, struct summary *sum, struct error *e) 
     timeouts_start(s);
     err = pass_prepare(s, p, sum, e);
     s->ping_sent = scan_transmitted(s) - s->neighbour_sent;
+    s->learnt_pps = counted(&p->counters.rate_pps);
     if (err == 0 && (err = hosts_join(p)) < 0)
         error_set(e, err, "no memory for the hosts that are up");
     sum->hosts_up = p->up[0].n;
@@ -251,6 +252,7 @@ static int ports_run(struct scan *s, struct summary *sum, struct error *e) {
     summary_heard(sum, &p->counters);
     summary_counters(sum, &p->counters);
     summary_missed(sum, p);
+    summary_rate(sum, p);
     if (plan_techniques(plan) == UINT32_C(1) << TECHNIQUE_PING) {
         sum->hosts_up = sum->states[STATE_UP];
         sum->hosts_down = sum->states[STATE_DOWN];

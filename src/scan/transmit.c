@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "probe/packet.h"
+#include "scan/steer.h"
 
 #define NAP_NS UINT64_C(500000)        /* longest sleep while the watermark may still move */
 #define SLICE_NS UINT64_C(50000000)    /* longest sleep at all: a signal is heard within 50 ms */
@@ -31,6 +32,8 @@ struct box {
 #define ESTIMATE_WINDOW 65536u /* first answers: what a path loses is known from so many, and was otherwise before */
 #define ESTIMATE_EVERY_NS UINT64_C(20000000)
 #define ESTIMATE_FIRST_NS UINT64_C(500000) /* until anything is known: the first chunks need not get tries too many */
+#define HOLD_ANSWERS 500     /* for so many endpoints that answered within two tries do third tries wait, ... */
+#define HOLD_NS UINT64_C(2000000000) /* ... at most so long and three timeouts */
 #define ANSWERS_AGAIN_NS UINT64_C(1200000000) /* Linux: one ICMP error a second and address */
 
 struct transmitter {
@@ -45,6 +48,7 @@ struct transmitter {
     uint64_t sample_every; /* one probe in so many is timed ... */
     uint64_t until_sample;
     uint64_t all_timed;    /* ... after the first so many, so that a small scan with few answers still learns */
+    uint64_t packets;      /* sent so far */
     uint64_t last_sent_ns;
     uint64_t timeout_min_ns; /* however short the round trip is */
     unsigned enough, reprobes_min; /* with --retries auto: what estimate_enough() last said, and what it gets at least */
@@ -213,17 +217,22 @@ static void probe_one(struct transmitter *t, const struct ledger_work *work) {
     }
 }
 
-/* A parked endpoint, or a canary: one packet, for the question is only whether the host tells it to be closed; every
- * packet of the probe was sent when it was not parked yet. */
-static void parked_probe(struct transmitter *t, uint64_t index) {
+/* What is asked beside the order, as the last try: one packet, the probe's first. False: there is none. */
+static bool ask_again(struct transmitter *t, uint64_t index) {
     struct pass *p = t->pass;
     struct endpoint ep = plan_at(p->plan, index);
     const struct path *path = path_find(p->paths, ep.addr);
     struct probe_path own;
     _Atomic uint64_t *settled;
     const struct probe_path *addresses = addresses_of(t, &ep, path, &own, &settled);
-    if (addresses != NULL && packet_build(t, path->wire, addresses, &ep, p->ledger.retries, 0))
-        count(&p->counters.sent_at_try[p->ledger.retries], 1);
+    return addresses != NULL && packet_build(t, path->wire, addresses, &ep, p->ledger.retries, 0);
+}
+
+/* A parked endpoint, or a canary of its host. One packet will do, for the question is only whether the host tells it to
+ * be closed; every packet of the probe was sent when it was not parked yet. */
+static void parked_probe(struct transmitter *t, uint64_t index) {
+    if (ask_again(t, index))
+        count(&t->pass->counters.sent_at_try[t->pass->ledger.retries], 1);
 }
 
 /* Offers a box to its wire until every frame is taken. A second signal gives up. */
@@ -261,6 +270,7 @@ static void batch_send(struct transmitter *t) {
             if (t->boxes[w].n > 0)
                 box_send(t, w);
         pace_spend(&p->pace, t->cost == 1 ? t->built : t->bits);
+        t->packets += t->built;
         t->last_sent_ns = clock_mono_ns();
     }
     ledger_stamp(&p->ledger, t->built > 0 ? t->last_sent_ns : clock_mono_ns());
@@ -334,6 +344,17 @@ static uint64_t lot_run(struct transmitter *t) {
     return UINT64_MAX;
 }
 
+/* Third tries wait where it is too early to tell that they are wanted: until enough endpoints that answered have had two
+ * tries' time, nothing more can be learned, or waiting has become too long. */
+static bool hold_on(const struct transmitter *t, uint64_t now_ns) {
+    const struct pass *p = t->pass;
+    const struct ledger_tally *tally = &p->ledger.tally;
+    uint64_t timeout = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed);
+    double share = tally->reached[0] > 0 ? (double)tally->reached[1] / (double)tally->reached[0] : 0;
+    return t->enough != 1 && (double)tally->answered[0] * share < HOLD_ANSWERS && t->reprobes_min == 0 &&
+           !ledger_counted_all(&p->ledger) && now_ns - p->started_ns < HOLD_NS + 3 * timeout;
+}
+
 /* --retries auto: how many re-probes silence is worth, by what the tries have brought so far. */
 static void reprobes_choose(struct transmitter *t, uint64_t now_ns) {
     struct pass *p = t->pass;
@@ -349,6 +370,7 @@ static void reprobes_choose(struct transmitter *t, uint64_t now_ns) {
     if (t->recent.answered[0] > ESTIMATE_WINDOW)
         estimate_fade(&t->recent);
     t->enough = estimate_enough(&t->recent, p->miss, t->enough);
+    ledger_hold(&p->ledger, hold_on(t, now_ns));
     unsigned wanted = t->enough > 0 ? t->enough : ESTIMATE_RETRIES_UNKNOWN;
     ledger_want(&p->ledger, wanted > t->reprobes_min ? wanted : t->reprobes_min);
     t->estimated_ns = now_ns;
@@ -413,6 +435,28 @@ static unsigned batch_of(uint64_t milli_pps, uint64_t batches) {
     return frames > 0 ? (unsigned)frames : 1;
 }
 
+static void rate_set(struct transmitter *t, uint64_t milli_pps) {
+    t->batch = batch_of(milli_pps, BATCHES_PER_SECOND);
+    t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN);
+    uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
+    t->sample_every = pps / RTT_TABLE_SIZE + 1;
+}
+
+/* --rate auto. */
+static void steer(struct transmitter *t, uint64_t now_ns) {
+    struct pass *p = t->pass;
+    uint64_t index;
+    if (p->steer == NULL)
+        return;
+    if (steer_run(p, t->packets, now_ns)) {
+        uint64_t milli_pps = govern_milli_pps(&p->steer->govern);
+        pace_set(&p->pace, milli_pps);
+        rate_set(t, milli_pps);
+    }
+    if (pace_allow(&p->pace, now_ns, t->cost, 1) > 0 && steer_canary(p, now_ns, &index) && ask_again(t, index))
+        count(&p->counters.canaries, 1);
+}
+
 static void transmitter_init(struct transmitter *t, struct pass *p) {
     const struct scan_config *c = &p->scan->config;
     *t = (struct transmitter){.pass = p, .cost = 1};
@@ -420,14 +464,11 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
      * last must come after that, or all its closed endpoints look silent. */
     unsigned reprobes = p->miss > 0 ? ESTIMATE_RETRIES_UNKNOWN : p->ledger.retries;
     ledger_want(&p->ledger, reprobes);
-    bool errors = false;
-    for (uint32_t left = p->techniques; left != 0; left &= left - 1)
-        errors |= technique_closed_by_error((unsigned)__builtin_ctz(left));
-    if (p->lot != NULL && errors && reprobes > 0) {
+    if (p->errors_limited && reprobes > 0) {
         t->timeout_min_ns = ANSWERS_AGAIN_NS / ((UINT64_C(1) << reprobes) - 1);
         t->reprobes_min = reprobes;
     }
-    uint64_t milli_pps = c->rate_milli_pps;
+    uint64_t milli_pps = p->steer != NULL ? govern_milli_pps(&p->steer->govern) : pass_rate(p);
     if (c->bandwidth_bps > 0) {
         enum link_type link = p->scan->wires[0].link;
         t->cost = probe_wire_bits(link, PACKET_USUAL + (link == LINK_ETHERNET ? ETHERNET_HEADER_LEN : 0));
@@ -436,10 +477,7 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
     } else {
         pace_init(&p->pace, milli_pps, clock_mono_ns());
     }
-    t->batch = batch_of(milli_pps, BATCHES_PER_SECOND);
-    t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN);
-    uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
-    t->sample_every = pps / RTT_TABLE_SIZE + 1;
+    rate_set(t, milli_pps);
     t->all_timed = RTT_TABLE_SIZE;
     t->last_sent_ns = clock_mono_ns();
 }
@@ -458,11 +496,14 @@ void *transmit_run(void *arg) {
         if (why != NULL)
             break;
         if (report_pressure(p->scan->config.report) > PRESSURE_HIGH) {
+            if (p->steer != NULL)
+                steer_pressed(p, now);
             nap_until(now + NAP_NS);
             count(&p->counters.sink_waits_ns, clock_mono_ns() - now);
             continue;
         }
         reprobes_choose(&t, now);
+        steer(&t, now);
         unsigned allowed = pace_allow(&p->pace, now, t.cost, t.batch_max);
         uint64_t paced = 0, wake;
         if (allowed < t.batch && p->pace.period != 0) {
@@ -474,6 +515,8 @@ void *transmit_run(void *arg) {
         }
         uint64_t parked_wake = lot_run(&t);
         bool more = batch_run(&t, allowed, &wake);
+        if (p->steer != NULL && paced == 0 && wake != 0)
+            steer_idle(p, now);
         if (!more && (p->lot == NULL || lot_parked(p->lot) == 0))
             break;
         if (!more)

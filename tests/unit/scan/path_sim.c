@@ -201,6 +201,8 @@ static double transmit(struct sim *s, const struct path_change *path, double *pa
     struct step *step = &s->steps[s->now % STEPS];
     memset(step, 0, sizeof(*step));
     double rate = (double)govern_milli_pps(&s->govern) / 1000;
+    if (s->now > 1000 && (double)s->now < 1000 * (1 + c->stall_s))
+        rate = 0;
     s->owed += (c->sender_pps > 0 ? fmin(rate, c->sender_pps) : rate) / 1000;
     double n = floor(s->owed), again = fmin(n, floor(s->pool)), room = n - again;
     s->owed -= n;
@@ -272,7 +274,7 @@ struct path_result path_run(const struct path_config *c, FILE *trace) {
     s->first_left = (double)c->probes;
     s->result.first_s = -1;
     s->now = s->chunk_begin = s->canary_begin = 1; /* a monotonic clock is never 0 */
-    govern_init(&s->govern, c->max_pps, s->now * NS_PER_MS);
+    govern_init(&s->govern, c->max_pps, GOVERN_START_PPS, s->now * NS_PER_MS);
     govern_canaries(&s->govern, c->canaries);
     rtt_init(&s->rtt, RTT_TIMEOUT_FIRST_NS, false);
     double carried = 0;

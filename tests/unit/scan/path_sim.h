@@ -42,6 +42,7 @@ struct path_config {
     double burst_loss, burst_ms, clear_ms; /* Gilbert-Elliott: loss within a burst; mean lengths of bursts and pauses */
     unsigned canaries;  /* endpoints known to answer */
     double sender_pps;  /* the machine cannot send faster; 0: it can */
+    double stall_s;     /* between the first second and so long after it, the machine sends nothing */
     double ring_pps;    /* the machine cannot receive more answers a second; 0: it can */
 };
 

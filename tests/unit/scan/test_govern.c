@@ -210,10 +210,32 @@ static void this_machine_is_the_limit(void **state) {
     assert_at_most(r.mean_pps * c.share / 2, 12000.0);
 }
 
+/* A process that is held up, or has nothing to send, is no slow machine. */
+static void a_pause_is_no_limit(void **state) {
+    (void)state;
+    struct path_config c = free_path(1, 100000);
+    c.stall_s = 0.4;
+    struct path_result r = path_run(&c, NULL);
+    assert_true(r.view.cause == GOVERN_CAUSE_CAP);
+    assert_at_least(r.of_capacity, 0.9);
+
+    struct govern *g = calloc(1, sizeof(*g));
+    uint64_t now = NS_PER_SEC;
+    govern_init(g, 10000, GOVERN_START_PPS, now);
+    for (unsigned i = 0; i < 400; i++, now += GOVERN_TICK_NS) {
+        govern_idle(g, now, 0);
+        govern_step(g, now, 0);
+    }
+    struct govern_view v;
+    govern_look(g, &v);
+    assert_true(v.cause != GOVERN_CAUSE_SENDER);
+    free(g);
+}
+
 static void local_loss_slows_at_once(void **state) {
     (void)state;
     struct govern *g = calloc(1, sizeof(*g));
-    govern_init(g, 10000, NS_PER_SEC);
+    govern_init(g, 10000, GOVERN_START_PPS, NS_PER_SEC);
     uint64_t before = govern_milli_pps(g);
     govern_local_loss(g, 2 * NS_PER_SEC);
     assert_true(govern_milli_pps(g) < before);
@@ -229,7 +251,7 @@ static void local_loss_slows_at_once(void **state) {
 static void the_cap_and_the_floor_hold(void **state) {
     (void)state;
     struct govern *g = calloc(1, sizeof(*g));
-    govern_init(g, 50, NS_PER_SEC); /* a cap below the floor */
+    govern_init(g, 50, GOVERN_START_PPS, NS_PER_SEC); /* a cap below the floor */
     assert_true(govern_milli_pps(g) == 50000);
     govern_local_loss(g, 2 * NS_PER_SEC);
     assert_true(govern_milli_pps(g) == 50000);
@@ -364,6 +386,7 @@ int main(void) {
         cmocka_unit_test(sparse_answers),
         cmocka_unit_test(a_table_that_fills),
         cmocka_unit_test(this_machine_is_the_limit),
+        cmocka_unit_test(a_pause_is_no_limit),
         cmocka_unit_test(local_loss_slows_at_once),
         cmocka_unit_test(the_cap_and_the_floor_hold),
         cmocka_unit_test(random_policers),

@@ -346,10 +346,121 @@ static void a_long_batch_is_stamped_in_time(void **state) {
     ledger_deinit(&l);
 }
 
+/* While held, no third try is sent and nothing retires; what the second brought is known all the same, and known once. */
+static void held_silence_waits_for_its_third_try(void **state) {
+    (void)state;
+    enum { N = 1000, R = 5 };
+    struct ledger l = open_ledger(0, N, R, N, 0);
+    uint8_t tries[N] = {0};
+    unsigned sent = 0;
+    ledger_hold(&l, true);
+    send_due(&l, 1, &sent, tries);
+    for (unsigned i = 0; i < N; i += 2)
+        ledger_mark(&l, i, false);
+    ledger_watermark(&l, 1001);
+    assert_int_equal(send_due(&l, 1001, &sent, tries), LEDGER_WAIT);
+    assert_int_equal(sent, N + N / 2);
+    for (unsigned i = 1; i < N; i += 4)
+        ledger_mark(&l, i, false);
+    assert_false(ledger_counted_all(&l));
+    ledger_watermark(&l, 3001);
+    assert_int_equal(send_due(&l, 3001, &sent, tries), LEDGER_WAIT);
+    assert_int_equal(sent, N + N / 2);
+    assert_true(ledger_counted_all(&l));
+    assert_int_equal(l.tally.reached[1], N);
+    assert_int_equal(l.tally.answered[0], N / 2);
+    assert_int_equal(l.tally.answered[1], N / 4);
+    ledger_want(&l, 1);
+    ledger_hold(&l, false);
+    assert_int_equal(send_due(&l, 3001, &sent, tries), LEDGER_DONE); /* no third try is wanted */
+    assert_int_equal(sent, N + N / 2);
+    assert_int_equal(l.tally.reached[1], N);
+    assert_int_equal(l.tally.reached[2], 0);
+    ledger_deinit(&l);
+}
+
+static void held_tries_follow_when_let_go(void **state) {
+    (void)state;
+    enum { N = 300, R = 3 };
+    struct ledger l = open_ledger(0, N, R, N, 0);
+    uint8_t tries[N] = {0};
+    unsigned sent = 0;
+    ledger_hold(&l, true);
+    for (uint64_t now = 1; now < 10000; now += 1000) {
+        ledger_watermark(&l, now);
+        assert_int_equal(send_due(&l, now, &sent, tries), LEDGER_WAIT);
+    }
+    assert_int_equal(sent, 2 * N);
+    ledger_hold(&l, false);
+    for (uint64_t now = 10001; now < 30000; now += 1000) {
+        ledger_watermark(&l, now);
+        send_due(&l, now, &sent, tries);
+    }
+    assert_int_equal(sent, 4 * N);
+    for (unsigned k = 0; k <= R; k++)
+        assert_int_equal(l.tally.reached[k], N);
+    ledger_deinit(&l);
+}
+
+struct told {
+    uint64_t sent, answered, chunks, end_ns, next;
+};
+
+static void add_firsts(void *ctx, const struct ledger_firsts *f) {
+    struct told *t = ctx;
+    assert_int_equal(f->position, t->next);
+    assert_int_equal(f->begin_ns, t->end_ns);
+    assert_true(f->end_ns > f->begin_ns);
+    unsigned set = 0;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        set += (unsigned)__builtin_popcountll(f->bits[w]);
+    assert_int_equal(set - f->answered, CHUNK_PROBES - f->sent);
+    t->sent += f->sent;
+    t->answered += f->answered;
+    t->chunks++;
+    t->end_ns = f->end_ns;
+    t->next += CHUNK_PROBES;
+}
+
+/* Of each chunk once, when its first timeout is over: with what had answered by then, whatever later tries bring. */
+static void first_tries_are_told_of(void **state) {
+    (void)state;
+    enum { N = 1000 };
+    for (unsigned retries = 0; retries < 3; retries++) {
+        struct ledger l = open_ledger(0, N, retries, N, 0);
+        struct told told = {.end_ns = 5};
+        struct ledger_work work;
+        unsigned sent = 0;
+        ledger_tell_firsts(&l, add_firsts, &told, 5);
+        for (uint64_t now = 10; l.cursors[0].chunk < l.n_chunks; now += 10) {
+            for (unsigned i = 0; i < 100 && ledger_next(&l, true, &work) == LEDGER_PROBE; i++)
+                sent++;
+            ledger_stamp(&l, now);
+        }
+        assert_int_equal(sent, N);
+        for (unsigned i = 0; i < N; i += 2)
+            ledger_mark(&l, i, false);
+        assert_int_equal(told.chunks, 0);
+        for (uint64_t now = 1500; now < 30000; now += 500) {
+            ledger_watermark(&l, now);
+            send_due(&l, now, &sent, NULL);
+            for (unsigned i = 1; i < N; i += 2)
+                ledger_mark(&l, i, false);
+        }
+        assert_int_equal(told.chunks, 4);
+        assert_int_equal(told.sent, N);
+        assert_int_equal(told.answered, N / 2);
+        ledger_deinit(&l);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_batch_is_stamped_in_time),
         cmocka_unit_test(only_what_is_wanted_is_sent),
+        cmocka_unit_test(held_silence_waits_for_its_third_try),
+        cmocka_unit_test(held_tries_follow_when_let_go),
+        cmocka_unit_test(first_tries_are_told_of),
         cmocka_unit_test(the_tally_counts_answers_only),
         cmocka_unit_test(silent_positions_get_every_try_once),
         cmocka_unit_test(answered_positions_are_left_alone),

@@ -87,6 +87,25 @@ static void no_cap_allows_all(void **state) {
     assert_int_equal(pace_when(&p, 1, 128), 0);
 }
 
+/* A new rate holds from there on: what was owed or saved at the old one is neither lost nor made up for. */
+static void a_new_rate_goes_on_from_there(void **state) {
+    (void)state;
+    struct pace p;
+    uint64_t now = 1000000000, sent = 0;
+    pace_init(&p, 1000 * 1000, now);
+    for (unsigned second = 0; second < 4; second++) {
+        uint64_t rate = second % 2 == 0 ? 1000 : 50000;
+        pace_set(&p, rate * 1000);
+        sent = 0;
+        for (unsigned ms = 0; ms < 1000; ms++, now += 1000000) {
+            unsigned n = pace_allow(&p, now, 1, 1000);
+            pace_spend(&p, n);
+            sent += n;
+        }
+        assert_in_range(sent, rate - rate / 1000 - 1, rate + 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_are_exact),
@@ -94,6 +113,7 @@ int main(void) {
         cmocka_unit_test(late_frames_do_not_add_up),
         cmocka_unit_test(when_and_allow_agree),
         cmocka_unit_test(no_cap_allows_all),
+        cmocka_unit_test(a_new_rate_goes_on_from_there),
     };
     return cmocka_run_group_tests_name("scan/pace", tests, NULL, NULL);
 }
