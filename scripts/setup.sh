@@ -7,11 +7,15 @@ set -eu
 
 packages_of() {
     case $1 in
-    build) echo gcc libc6-dev make meson ninja-build pkg-config python3 libnl-route-3-dev libpcap-dev libroaring-dev ;;
+    build)
+        echo gcc libc6-dev make meson ninja-build pkg-config python3
+        echo libnl-route-3-dev libnl-genl-3-dev libpcap-dev libroaring-dev
+        # The XDP programs.
+        echo clang bpftool libbpf-dev libxdp-dev linux-libc-dev
+        ;;
     lab) echo iproute2 python3 ;;
     test)
-        # A second compiler, also for the lab's BPF programs; then what the lab's networks, servers and independent
-        # readers are made of.
+        # clang is also the second compiler. Then what the lab's networks, servers and independent readers are made of.
         echo clang libcmocka-dev libbpf-dev libjansson-dev linux-libc-dev bpftool
         echo iproute2 ethtool nftables procps util-linux nginx-light openssh-server redis-server tshark nmap
         echo dnsmasq-base chrony snmpd tftpd-hpa
@@ -28,7 +32,7 @@ packages_of() {
 # How to see the same things on a system that is not Debian's: commands, and headers that must be found.
 commands_of() {
     case $1 in
-    build) echo gcc meson ninja pkg-config python3 ;;
+    build) echo gcc clang bpftool meson ninja pkg-config python3 ;;
     lab) echo ip python3 ;;
     test)
         echo clang bpftool ip ethtool nft nginx sshd redis-server tshark pytest-3
@@ -41,7 +45,10 @@ commands_of() {
 
 headers_of() {
     case $1 in
-    build) echo libnl3/netlink/route/route.h pcap/pcap.h roaring/roaring.h ;;
+    build)
+        echo libnl3/netlink/route/route.h libnl3/netlink/genl/genl.h pcap/pcap.h roaring/roaring.h
+        echo bpf/libbpf.h xdp/xsk.h
+        ;;
     test) echo cmocka.h bpf/libbpf.h jansson.h ;;
     esac
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "wire/filter.h"
 #include "wire/iface.h"
+#include "wire/packet.h"
 #include "wire/ring.h"
 #include "wire/sender.h"
 #include "wire/wire.h"
@@ -198,6 +199,10 @@ static void packet_wait(struct wire *base, uint64_t timeout_ns) {
     else if (w->ring.left)
         return;
     (void)ppoll(&p, 1, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */
+}
+
+int packet_wire_fd(const struct wire *base) {
+    return ((const struct packet_wire *)base)->rx;
 }
 
 static void packet_stats(struct wire *base, struct wire_stats *out) {

@@ -41,6 +41,8 @@ struct wire_protocols {
     uint64_t bits[4];
 };
 
+struct wire; /* each implementation has its own, whose first member is this one */
+
 struct wire_config {
     const char *ifname;
     int ifindex;
@@ -51,6 +53,8 @@ struct wire_config {
     addr_t answers_for;  /* Ethernet: an IPv6 address that the caller answers for and the kernel does not know (a
                             borrowed source): what asks for it goes to a group, and must arrive. 0: none */
     size_t ring_bytes;   /* receive ring; rounded up to whole blocks */
+    struct wire *receiver; /* a handle that only sends: the receive handle of the same wire and interface, opened
+                              before, with which it shares what an interface has room for once. NULL: none */
 };
 
 /* Counted since open. A frame that could not be sent is in send_refused, never in sent. */
@@ -63,8 +67,6 @@ struct wire_stats {
     uint64_t interface_tx_dropped; /* the same for frames that it had taken, and then dropped before the wire */
     int last_send_error;           /* positive errno of the latest refusal, or 0 */
 };
-
-struct wire; /* each implementation has its own; the first member is struct wire_base */
 
 struct wire_ops {
     const char *name;

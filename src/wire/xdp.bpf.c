@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only */
+/* The XDP wire's programs. One stands on the scanning interface and serves both directions: a frame that came in there
+ * is taken for the process if it is one of its replies, and left to the kernel if not; a run on any other interface is
+ * the process injecting (BPF_PROG_TEST_RUN on lo), and transmits a frame of the batch. The same program must do both: a
+ * program that is attached nowhere costs an RCU grace period a run.
+ *
+ * Two more count at tracepoints what became of the frames afterwards, of which nothing else tells. */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "xdp_shared.h"
+
+#define IP_FRAGMENT 0x3fff /* MF and the offset (RFC 791 3.1) */
+#define LOOPBACK_IFINDEX 1 /* of lo in every network namespace */
+
+/* Set before the programs are loaded. */
+const volatile __u32 our_ifindex;
+const volatile __u64 our_netns;  /* the cookie of its network namespace: there are other interfaces of that number */
+const volatile __u32 frame_room; /* longest frame that a socket's buffers hold */
+const volatile __u16 port_lo, port_hi; /* our source ports, inclusive, host order */
+
+struct xdp_batch batch;
+struct xdp_passage passages[XDP_QUEUES_MAX];
+struct xdp_fate fate;
+
+/* This machine's addresses, network order, IPv4 as ::ffff:a.b.c.d. A port of ours at another machine's address, in a
+ * packet that this one forwards, is not ours. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1); /* the loader sets it */
+    __type(key, __be32[4]);
+    __type(value, __u8);
+} addresses SEC(".maps");
+
+/* One a queue, once the process receives. */
+struct {
+    __uint(type, BPF_MAP_TYPE_XSKMAP);
+    __uint(max_entries, XDP_QUEUES_MAX);
+    __type(key, __u32);
+    __type(value, __u32);
+} sockets SEC(".maps");
+
+static __always_inline bool has_ports(__u8 protocol) {
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+/* Finds the ports and the destination of a whole packet without options that hide them; NULL for all others. */
+static __always_inline const __be16 *find_ports(struct xdp_md *ctx, __be32 *destination) {
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    const struct ethhdr *eth = data;
+    const __be16 *ports = NULL;
+    if ((void *)(eth + 1) > end)
+        return NULL;
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+        const struct iphdr *ip = (void *)(eth + 1);
+        if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < sizeof(*ip) / 4 ||
+            ip->frag_off & bpf_htons(IP_FRAGMENT) || !has_ports(ip->protocol))
+            return NULL;
+        ports = (void *)ip + ip->ihl * 4;
+        destination[2] = bpf_htonl(0xffff);
+        destination[3] = ip->daddr;
+    } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+        const struct ipv6hdr *ip = (void *)(eth + 1);
+        if ((void *)(ip + 1) > end || ip->version != 6 || !has_ports(ip->nexthdr))
+            return NULL;
+        ports = (void *)(ip + 1);
+        __builtin_memcpy(destination, &ip->daddr, sizeof(ip->daddr));
+    } else {
+        return NULL;
+    }
+    return (void *)(ports + 2) > end ? NULL : ports;
+}
+
+static __always_inline int receive(struct xdp_md *ctx) {
+    __be32 destination[4] = {0};
+    const __be16 *ports = find_ports(ctx, destination);
+    __u32 queue = ctx->rx_queue_index;
+    if (!ports || queue >= XDP_QUEUES_MAX || ctx->data_end - ctx->data > frame_room)
+        return XDP_PASS;
+    __u16 port = bpf_ntohs(ports[1]);
+    if (port < port_lo || port > port_hi || !bpf_map_lookup_elem(&addresses, destination))
+        return XDP_PASS;
+    int verdict = (int)bpf_redirect_map(&sockets, queue, XDP_PASS);
+    if (verdict == XDP_REDIRECT)
+        passages[queue].redirected++;
+    return verdict;
+}
+
+/* The frame comes as long as the longest of the batch, in whole blocks; its content is whatever its memory held. */
+static __always_inline int inject(struct xdp_md *ctx) {
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    __u32 i = batch.next;
+    if (i >= batch.n || i >= XDP_BATCH_MAX)
+        return XDP_DROP;
+    batch.next = i + 1;
+    __u32 len = batch.slots[i].len, block = batch.slots[i].block;
+    for (__u32 at = 0; at < XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES && at < len; at += XDP_BLOCK_BYTES, block++) {
+        __u64 *to = data + at;
+        const __u64 *from = batch.blocks[block % XDP_BATCH_BLOCKS];
+        if ((void *)to + XDP_BLOCK_BYTES > end)
+            return XDP_DROP;
+        for (int k = 0; k < (int)(XDP_BLOCK_BYTES / sizeof(*to)); k++)
+            to[k] = from[k];
+    }
+    if (bpf_xdp_adjust_tail(ctx, (int)len - (int)(end - data)))
+        return XDP_DROP;
+    return (int)bpf_redirect(our_ifindex, 0);
+}
+
+SEC("xdp")
+int wire(struct xdp_md *ctx) {
+    return ctx->ingress_ifindex == our_ifindex ? receive(ctx) : inject(ctx);
+}
+
+/* What is read of the kernel's own structures; where their fields stand, the loader finds out (CO-RE). */
+struct net {
+    __u64 net_cookie;
+} __attribute__((preserve_access_index));
+
+typedef struct {
+    struct net *net;
+} __attribute__((preserve_access_index)) possible_net_t;
+
+struct net_device {
+    int ifindex;
+    possible_net_t nd_net;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool is(const struct net_device *dev, __u32 ifindex) {
+    return (__u32)dev->ifindex == ifindex && dev->nd_net.net->net_cookie == our_netns;
+}
+
+/* After each attempt to hand redirected frames to a driver: (from, to, sent, drops, err). */
+SEC("tp_btf/xdp_devmap_xmit")
+int transmitted(__u64 *args) {
+    const struct net_device *from = (void *)args[0], *to = (void *)args[1];
+    int drops = (int)args[3];
+    if (drops > 0 && is(to, our_ifindex) && is(from, LOOPBACK_IFINDEX)) {
+        fate.dropped += (__u32)drops;
+        fate.error = (int)args[4];
+    }
+    return 0;
+}
+
+/* When a redirected frame could not be handed over at all: (from, program, to, err, map type, map, index). The index is
+ * the place in the map, here a receive queue; or the interface, where there is no map. */
+SEC("tp_btf/xdp_redirect_err")
+int not_redirected(__u64 *args) {
+    const struct net_device *from = (void *)args[0];
+    __u32 index = (__u32)args[6];
+    if (args[4] == BPF_MAP_TYPE_XSKMAP) {
+        if (index < XDP_QUEUES_MAX && is(from, our_ifindex))
+            passages[index].lost++;
+    } else if (index == our_ifindex && is(from, LOOPBACK_IFINDEX)) {
+        fate.failed++;
+        fate.error = (int)args[3];
+    }
+    return 0;
+}
+
+/* The kernel lets only programs that are (also) under the GPL read its structures, so this file is under either. */
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,146 @@
+#include "wire/xdp.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "wire/packet.h"
+#include "wire/xdp_hook.h"
+#include "wire/xdp_transmit.h"
+
+struct xdp_wire {
+    struct wire base;
+    struct xdp_hook *hook;
+    struct wire *packet;     /* on the same interface: what XDP passes on, what a receiver sends, and the counters */
+    bool receives;
+    unsigned turn;           /* the queue to begin with */
+    uint64_t packet_drained; /* the packet wire's watermark */
+    struct wire_stats counts;
+};
+
+static void xdp_close(struct wire *base) {
+    struct xdp_wire *w = (struct xdp_wire *)base;
+    if (!w)
+        return;
+    xdp_hook_release(w->hook);
+    if (w->packet)
+        w->packet->ops->close(w->packet);
+    free(w);
+}
+
+/* The packet wire opens first: frames that pass before the program is there are its own. */
+static int open_all(struct xdp_wire *w, const struct wire_config *config, struct error *e) {
+    struct wire_config half = *config;
+    half.ring_bytes /= 2;
+    int r = wire_packet_ops.open(&half, &w->packet, e);
+    if (r < 0)
+        return r;
+    if (config->receiver && config->receiver->ops == &wire_xdp_ops) {
+        w->hook = ((struct xdp_wire *)config->receiver)->hook;
+        w->hook->users++;
+    } else if ((r = xdp_hook_open(&half, &w->hook, e)) < 0) {
+        return r;
+    }
+    return config->receive ? xdp_hook_receive(w->hook, e) : 0;
+}
+
+static int xdp_open(const struct wire_config *config, struct wire **out, struct error *e) {
+    struct xdp_wire *w = malloc(sizeof *w);
+    if (!w)
+        return error_set(e, -ENOMEM, "out of memory for a wire");
+    *w = (struct xdp_wire){.base.ops = &wire_xdp_ops, .receives = config->receive};
+    int r = open_all(w, config, e);
+    if (r < 0) {
+        xdp_close(&w->base);
+        return r;
+    }
+    *out = &w->base;
+    return 0;
+}
+
+static int xdp_send(struct wire *base, const struct frame *frames, unsigned n) {
+    struct xdp_wire *w = (struct xdp_wire *)base;
+    /* The transmitting thread fills the injector's batch, so a receiver's few frames go another way. */
+    if (w->receives)
+        return w->packet->ops->send(w->packet, frames, n);
+    return xdp_transmit(w->hook, frames, n, &w->counts);
+}
+
+/* Every source once, each time beginning with the next one; what comes after the last queue is the packet wire. */
+static int xdp_recv(struct wire *base, struct frame *frames, unsigned max, uint64_t *drained_ns) {
+    struct xdp_wire *w = (struct xdp_wire *)base;
+    struct xdp_hook *h = w->hook;
+    uint64_t now = clock_mono_ns(), real = clock_real_ns(), drained = 0;
+    unsigned n = 0, n_sources = h->n_queues + 1;
+    int dead = 0;
+    *drained_ns = 0;
+    if (!w->receives)
+        return 0;
+    for (unsigned i = 0; i < n_sources; i++) {
+        unsigned source = (w->turn + i) % n_sources;
+        if (source < h->n_queues) {
+            struct xdp_queue *q = &h->queues[source];
+            n += xdp_queue_recv(q, frames + n, max - n, now, real);
+            drained = q->drained_ns;
+        } else {
+            int r = w->packet->ops->recv(w->packet, frames + n, max - n, &drained);
+            if (r < 0)
+                dead = r;
+            else
+                n += (unsigned)r;
+        }
+        if (i == 0 || drained < *drained_ns)
+            *drained_ns = drained;
+    }
+    w->turn++;
+    return n == 0 ? dead : (int)n;
+}
+
+static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
+    struct xdp_wire *w = (struct xdp_wire *)base;
+    const struct xdp_hook *h = w->hook;
+    struct timespec t = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
+    struct pollfd p[XDP_QUEUES_MAX + 1];
+    if (!w->receives && !h->zerocopy)
+        return; /* there is always room to inject */
+    for (unsigned i = 0; i < h->n_queues; i++)
+        p[i] = (struct pollfd){.fd = xsk_socket__fd(h->queues[i].socket.xsk), .events = w->receives ? POLLIN : POLLOUT};
+    p[h->n_queues] = (struct pollfd){.fd = w->receives ? packet_wire_fd(w->packet) : -1, .events = POLLIN};
+    (void)ppoll(p, h->n_queues + 1, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */
+}
+
+static void xdp_stats(struct wire *base, struct wire_stats *out) {
+    struct xdp_wire *w = (struct xdp_wire *)base;
+    const struct xdp_hook *h = w->hook;
+    w->packet->ops->stats(w->packet, out);
+    if (w->receives) {
+        for (unsigned i = 0; i < h->n_queues; i++) {
+            out->received += h->queues[i].taken;
+            out->ring_dropped += __atomic_load_n(&h->queues[i].passage->lost, __ATOMIC_RELAXED);
+        }
+        return;
+    }
+    /* Some drivers count a frame that they have no room for as dropped, others do not. */
+    uint64_t lost = __atomic_load_n(&h->fate->dropped, __ATOMIC_RELAXED) +
+                    __atomic_load_n(&h->fate->failed, __ATOMIC_RELAXED);
+    if (out->interface_tx_dropped < lost)
+        out->interface_tx_dropped = lost;
+    out->sent = w->counts.sent;
+    out->sent_bytes = w->counts.sent_bytes;
+    out->send_refused = w->counts.send_refused;
+    out->send_calls = w->counts.send_calls;
+    out->last_send_error = w->counts.last_send_error;
+}
+
+const struct wire_ops wire_xdp_ops = {
+    .name = "xdp",
+    .open = xdp_open,
+    .send = xdp_send,
+    .recv = xdp_recv,
+    .wait = xdp_wait,
+    .stats = xdp_stats,
+    .close = xdp_close,
+};

@@ -1,0 +1,36 @@
+/* The XDP wire: replies by AF_XDP behind an XDP program, transmission without a copy by AF_XDP where the driver can, and
+ * else by injection (xdp_inject.h). Fast, and it changes something on the machine while it is open: the interface runs
+ * our XDP program, which some cards restart for. Ethernet interfaces with native XDP; CAP_NET_RAW, CAP_NET_ADMIN,
+ * CAP_BPF and CAP_PERFMON; Linux 5.18.
+ *
+ * What the program does not take goes the way of the packet wire, of which each handle has one within: nothing that
+ * wire receives is missed here. A received frame's time is when it was read, not when it arrived. */
+#ifndef NOCTULE_WIRE_XDP_H
+#define NOCTULE_WIRE_XDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "wire/wire.h"
+
+extern const struct wire_ops wire_xdp_ops;
+
+enum xdp_answer { XDP_ANSWER_NO, XDP_ANSWER_YES, XDP_ANSWER_UNKNOWN };
+
+/* What is to be said of an interface before anything is attached to it. */
+struct wire_xdp_report {
+    char driver[32];
+    unsigned queues;               /* receive queues */
+    bool is_virtual;               /* veth or tap: a software link */
+    enum xdp_answer native;        /* runs XDP programs natively, and AF_XDP */
+    enum xdp_answer zerocopy;      /* of the driver; a queue may refuse it yet */
+    enum xdp_answer inject;        /* transmits injected frames; UNKNOWN: only an attached program would show */
+    uint32_t other_program;        /* id of the XDP program that is attached now, or 0 */
+    struct error refusal;          /* why the wire cannot be opened there, as far as can be told, or "" */
+};
+
+/* Changes nothing. Returns 0, -ENODEV, or another negative errno. */
+int wire_xdp_probe(const char *ifname, struct wire_xdp_report *out);
+
+#endif

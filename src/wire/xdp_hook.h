@@ -1,0 +1,49 @@
+/* The XDP program on an interface, with its AF_XDP sockets: what the handles of a scan share there, since an interface
+ * has room for one program. Everything hangs on descriptors of this process, so nothing outlives it. */
+#ifndef NOCTULE_WIRE_XDP_HOOK_H
+#define NOCTULE_WIRE_XDP_HOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "wire/wire.h"
+#include "wire/xdp_driver.h"
+#include "wire/xdp_queue.h"
+#include "wire/xdp_shared.h"
+
+struct xdp_bpf; /* bpftool's skeleton of xdp.bpf.c */
+
+struct xdp_hook {
+    unsigned users; /* handles; opened and closed by one thread */
+    struct xdp_bpf *bpf;
+    int program;    /* descriptor of the program */
+    int link;       /* the attachment; -1 until then */
+    struct xdp_driver driver;
+    uint32_t frame_max; /* bytes that the interface transmits, WIRE_FRAME_MAX at most */
+    unsigned n_queues, next_queue; /* the latter: to send on */
+    bool zerocopy;  /* the sockets are in zero-copy mode, and transmit; else frames are injected */
+    struct xdp_batch *batch;     /* the program's memory: frames to inject, */
+    const struct xdp_fate *fate; /* and what became of them */
+    struct xdp_queue queues[XDP_QUEUES_MAX];
+};
+
+/* Puts the program on config's interface, as yet passing every frame, with one user. Errors, with a line: -EPERM,
+ * -EOPNOTSUPP (link, driver or kernel), -EBUSY (another program), and what the kernel says. */
+int xdp_hook_open(const struct wire_config *config, struct xdp_hook **out, struct error *e);
+/* From now on the replies of config's filter go to the queues. */
+int xdp_hook_receive(struct xdp_hook *h, struct error *e);
+/* One user less; without any, the interface is as before. NULL does nothing. */
+void xdp_hook_release(struct xdp_hook *h);
+
+/* Whether the driver can do what injection needs: else -EOPNOTSUPP, with a line that says what to do. Some drivers offer
+ * to transmit only once a program is attached. */
+int xdp_hook_check(const struct xdp_driver *driver, const char *ifname, bool attached, struct error *e);
+/* -EBUSY, with a line on the program of that id. */
+int xdp_hook_refuse_busy(const char *ifname, uint32_t program, struct error *e);
+
+/* Runs the program over n frames of the batch; `bytes` is the length of the longest, in whole blocks. Returns 0 or a
+ * negative errno; batch->next tells how many were injected. */
+int xdp_hook_run(const struct xdp_hook *h, unsigned n, unsigned bytes);
+
+#endif

@@ -1,0 +1,39 @@
+/* What the XDP programs and the process share: one mapped piece of memory. Host byte order. */
+#ifndef NOCTULE_WIRE_XDP_SHARED_H
+#define NOCTULE_WIRE_XDP_SHARED_H
+
+#include <linux/types.h>
+
+#define XDP_QUEUES_MAX 64u    /* receive queues whose frames are taken; those of further ones pass on to the kernel */
+#define XDP_BATCH_MAX 4096u   /* frames that one run injects at most */
+#define XDP_BLOCK_BYTES 64u   /* frames are copied in pieces of a cache line */
+#define XDP_BATCH_BLOCKS 16384u /* a power of two */
+#define XDP_FRAME_BLOCKS 24u  /* of the longest frame: 1514 bytes */
+
+/* The frames of one run, which its program takes one after the other. One thread fills and runs it. */
+struct xdp_batch {
+    __u32 n;    /* frames to inject */
+    __u32 next; /* how many of them were */
+    __u64 beside[7]; /* the program's counter has a cache line of its own */
+    struct {
+        __u32 block; /* the frame's first */
+        __u32 len;   /* bytes, 14 at least */
+    } slots[XDP_BATCH_MAX];
+    __u64 blocks[XDP_BATCH_BLOCKS][XDP_BLOCK_BYTES / sizeof(__u64)];
+};
+
+/* A receive queue's frames. Each is written by the one processor that serves the queue. */
+struct xdp_passage {
+    __u64 redirected; /* to the queue's socket */
+    __u64 lost;       /* of them, those that the socket had no room for */
+    __u64 beside[6];
+};
+
+/* What became of injected frames behind the program. */
+struct xdp_fate {
+    __u64 dropped; /* by the driver, mostly for want of room in its ring */
+    __u64 failed;  /* not even offered to the driver */
+    __s32 error;   /* negative errno of the latest of either, or 0 */
+};
+
+#endif
