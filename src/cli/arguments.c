@@ -263,6 +263,21 @@ static int store_others(const struct words *w, struct settings *s, bool presets)
     return code;
 }
 
+/* A rate and a cap answer the same question: of the one, what files and presets say counts less than what the command
+ * line says of the other. */
+static int forget_rates(const struct words *w, struct settings *s) {
+    const struct option *rate = option_by_name("rate", 4), *cap = option_by_name("max-rate", 8);
+    const struct argument *a = w->arguments.items;
+    int code = 0;
+    for (size_t i = 0; i < w->arguments.n && code == 0; i++) {
+        if (a[i].option == cap)
+            code = settings_forget(s, rate, w->e);
+        else if (a[i].option == rate && strcmp(a[i].value, "auto") != 0)
+            code = settings_forget(s, cap, w->e);
+    }
+    return code;
+}
+
 static int apply(const struct words *w, struct settings *s) {
     int code = store_firsts(w, s);
     if (code < 0 || s->help || s->version)
@@ -272,6 +287,8 @@ static int apply(const struct words *w, struct settings *s) {
         code = read_config(w, paths[i], s);
     if (code == 0)
         code = store_others(w, s, true);
+    if (code == 0)
+        code = forget_rates(w, s);
     return code < 0 ? code : store_others(w, s, false);
 }
 

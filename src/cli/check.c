@@ -114,9 +114,17 @@ static int check_discovery(const struct settings *s, struct error *e) {
     return 0;
 }
 
+static int check_rate(const struct settings *s, struct error *e) {
+    bool capped = settings_given(s, "max-rate"), fixed = s->rate_milli_pps != RATE_AUTO;
+    if (settings_given(s, "bandwidth") && (capped || settings_given(s, "rate")))
+        return error_set(e, -EINVAL, "--%s (or -T) and --bandwidth exclude each other: expected one of them",
+                         capped ? "max-rate" : "rate");
+    if (capped && fixed && s->rate_milli_pps > s->max_rate_milli_pps)
+        return error_set(e, -EINVAL, "--rate is more than --max-rate: expected no more, or --rate auto");
+    return 0;
+}
+
 static int check_limits(const struct settings *s, struct error *e) {
-    if (settings_given(s, "rate") && settings_given(s, "bandwidth"))
-        return error_set(e, -EINVAL, "--rate (or -T) and --bandwidth exclude each other: expected one of them");
     if (s->open && settings_given(s, "show") && s->show != 1u << STATE_OPEN)
         return error_set(e, -EINVAL, "--open and --show exclude each other: expected one of them");
     if (s->privileged && s->unprivileged)
@@ -133,6 +141,8 @@ int settings_check(const struct settings *s, struct error *e) {
     int code = check_techniques(s, e);
     if (code == 0)
         code = check_discovery(s, e);
+    if (code == 0)
+        code = check_rate(s, e);
     if (code == 0)
         code = check_limits(s, e);
     if (code == 0 && s->targets.targets.n + s->targets.names.n + s->input_files.n == 0)

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "cli/progress.h"
 
+#define LONG_NS (10 * NS_PER_SEC) /* a scan that somebody has waited for */
+
 /* One line that grows. */
 struct line {
     char text[480];
@@ -110,6 +112,44 @@ static void say_early_end(struct console *c, const struct summary *sum) {
                   progress_grouped(sum->planned > sum->finals ? sum->planned - sum->finals : 0, text));
 }
 
+static bool caused_by(const struct summary *sum, const char *cause) {
+    return strcmp(sum->rate_cause, cause) == 0;
+}
+
+/* What the rate was at the end, and why no higher. */
+static void put_rate(struct line *l, const struct summary *sum) {
+    char path[GROUPED_MAX];
+    uint64_t pps = sum->rate_end_milli_pps / 1000;
+    put_count(l, "", pps, pps == 1 ? "packet a second" : "packets a second");
+    if (caused_by(sum, "path"))
+        put(l, "; the path carries %s", progress_grouped(sum->path_pps, path));
+    else if (caused_by(sum, "shut"))
+        put(l, " at the end, slowed because answers stopped");
+    else if (caused_by(sum, "local"))
+        put(l, " at the end, slowed because this machine lost packets");
+    else if (caused_by(sum, "cap"))
+        put(l, ", its cap%s", sum->rate_blind ? "" : "; --max-rate PPS allows more");
+    else
+        put(l, " at the end, and still rising");
+}
+
+/* Said where something slowed the scan, or where it took long. Without a cap, and with nothing in the way, only this
+ * machine is left to be the limit. */
+static void say_rate(struct console *c, const struct summary *sum, bool verbose) {
+    struct line l = {.n = 0};
+    if (!sum->rate_auto)
+        return;
+    bool slowed = caused_by(sum, "path") || caused_by(sum, "shut") || caused_by(sum, "local");
+    if (!slowed && !verbose && sum->duration_ns < LONG_NS)
+        return;
+    if (caused_by(sum, "sender") || (sum->rate_milli_pps == 0 && !slowed))
+        put(&l, "as fast as this machine sends");
+    else
+        put_rate(&l, sum);
+    console_notef(c, "rate auto: %s%s", l.text,
+                  sum->rate_blind ? "; blind: too few answers to tell what the path carries" : "");
+}
+
 static void say_losses(struct console *c, const struct summary *sum) {
     struct line l = {.n = 0};
     if (sum->ring_dropped)
@@ -169,6 +209,7 @@ void closing_words(struct console *c, const struct summary *sum, const struct cl
     say_undecided(c, sum);
     say_hidden(c, sum, how->show);
     say_early_end(c, sum);
+    say_rate(c, sum, how->verbose);
     say_losses(c, sum);
     if (!how->verbose)
         return;

@@ -20,6 +20,7 @@
 
 #define BIT(technique) (UINT32_C(1) << (technique))
 #define RETRIES_CONNECT 3u /* what --retries auto means to a connect scan, whose kernel re-sends by itself */
+#define RATE_AUTO_MIN 1000u    /* 1/1000 pps: a lower cap is the rate, since there is nothing below to choose from */
 #define SEED_BITS 53           /* a drawn seed fits the numbers of every JSON reader */
 #define GROUPED_HOSTS_MAX 64u  /* "few hosts": their findings are listed by host at the end, on a terminal */
 
@@ -79,7 +80,7 @@ static void fill_ping(struct run *r) {
 
 static void fill_config(struct run *r) {
     const struct settings *s = &r->settings;
-    bool bandwidth = s->bandwidth_bps > 0;
+    bool bandwidth = s->bandwidth_bps > 0, automatic = s->rate_milli_pps == RATE_AUTO && !bandwidth;
     r->config = (struct scan_config){
         .plan = r->plan,
         .seed = s->seed,
@@ -87,9 +88,10 @@ static void fill_config(struct run *r) {
         .shard = s->shard.i,
         .shards = s->shard.n,
         .sample = s->sample,
-        .rate_milli_pps = bandwidth ? 0 : s->rate_milli_pps,
+        .rate_milli_pps = bandwidth ? 0 : automatic ? s->max_rate_milli_pps : s->rate_milli_pps,
+        .rate_auto = automatic && s->max_rate_milli_pps >= RATE_AUTO_MIN,
         .bandwidth_bps = s->bandwidth_bps,
-        .rate_default = !bandwidth && !settings_given(s, "rate"),
+        .rate_default = automatic && !settings_given(s, "max-rate"),
         .retries = s->retries == RETRIES_AUTO ? RETRIES_CONNECT : (unsigned)s->retries,
         .retries_auto = s->retries == RETRIES_AUTO,
         .miss = (double)s->miss_ppb / (double)PPB,

@@ -7,7 +7,7 @@
 #define NOT_BUILT "not built yet"
 #define NOT_HIDING "hiding is not a feature here: one source address, whole packets, honest probes"
 #define ADAPTS "timeouts follow the round-trip times; --timeout TIME fixes the first, --retries N the number of tries"
-#define PACES "noctule keeps the one rate of --rate PPS, whatever the number of hosts, sockets or threads"
+#define PACES "one rate holds for the whole scan (--rate, --max-rate), whatever the number of hosts, sockets or threads"
 #define FORMATS "results go to -o FILE.txt, -o FILE.jsonl or -o hostport:FILE (- is stdout)"
 #define NO_LOGS "notes and errors go to stderr: 2>FILE keeps them"
 #define PORTS_ONLY "noctule finds hosts and ports, no more: hand what it finds (-o hostport:FILE) to a program for that"
@@ -17,7 +17,7 @@ const struct foreign foreign_words[] = {
     /* What later versions bring. */
     {"banners", NULL, NOT_BUILT "; noctule finds ports, -o hostport:FILE lists them for a program that talks to them"},
     {"resume resume-cfg", NULL, NOT_BUILT "; --shard I/N with one --seed scans in parts"},
-    {"max-host-rate", NULL, NOT_BUILT "; --rate PPS bounds the whole scan"},
+    {"max-host-rate", NULL, NOT_BUILT "; --max-rate PPS bounds the whole scan"},
     {"wire pfring", NULL, NOT_BUILT "; packets go through AF_PACKET, at the --rate asked for"},
     {"status-json status-updates-file", NULL, NOT_BUILT "; the summary is the last line of -o FILE.jsonl"},
     {"fields output-fields output-filter output-args", NULL, NOT_BUILT "; -o FILE.jsonl has every field, jq picks"},

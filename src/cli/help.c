@@ -17,7 +17,8 @@ static const struct example examples[] = {
     {"noctule ping 192.0.2.0/24", "which of its hosts are up"},
     {"noctule -sS -sU -p T:22,80,443,U:53,161 192.0.2.7 2001:db8::7", "TCP and UDP ports, both families"},
     {"noctule 192.0.2.7 -p- -o host.jsonl", "every port of a host, also as JSON lines"},
-    {"noctule -iL hosts.txt -p80,443 --rate 50k --exclude-file never.txt", "two ports of many hosts, faster"},
+    {"noctule -iL hosts.txt -p80,443 --max-rate 50k --exclude-file never.txt",
+     "two ports of many hosts, faster where the path carries it"},
 };
 
 static const char *const statuses[][2] = {
@@ -249,7 +250,7 @@ void help_table(FILE *f) {
     static const char *const kinds[KIND_COUNT_OF_KINDS] = {
         [KIND_FLAG] = "flag",         [KIND_COUNT] = "count",       [KIND_NUMBER] = "number",
         [KIND_RATE] = "rate",         [KIND_BITS] = "bits",         [KIND_DURATION] = "duration",
-        [KIND_RETRIES] = "retries",   [KIND_SHARE] = "share",
+        [KIND_RETRIES] = "retries",   [KIND_SHARE] = "share",       [KIND_RATE_CAP] = "rate-cap",
         [KIND_SHARD] = "shard",       [KIND_TEXT] = "text",         [KIND_WORDS] = "words",
         [KIND_TARGETS] = "targets",   [KIND_PORTS] = "ports",       [KIND_SOURCE] = "source",
         [KIND_MAC] = "mac",           [KIND_STATES] = "states",     [KIND_TECHNIQUE] = "technique",

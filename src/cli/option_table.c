@@ -29,8 +29,8 @@ static const struct preset json[] = {{"yes", "output=jsonl:-"}, {NULL, NULL}};
 #define PARANOID "rate=0.003"
 #define SNEAKY "rate=0.066"
 #define POLITE "rate=2.5"
-#define AGGRESSIVE "rate=30k"
-#define INSANE "rate=100k retries=2 timeout=250ms"
+#define AGGRESSIVE "rate=auto max-rate=30k"
+#define INSANE "rate=auto max-rate=100k retries=2 timeout=250ms"
 static const struct preset timings[] = {
     {"0", PARANOID}, {"paranoid", PARANOID}, {"1", SNEAKY},     {"sneaky", SNEAKY},         {"2", POLITE},
     {"polite", POLITE}, {"3", ""},           {"normal", ""},    {"4", AGGRESSIVE},          {"aggressive", AGGRESSIVE},
@@ -143,19 +143,26 @@ const struct option options[] = {
     {.name = "ttl", .aliases = "probe-ttl", .kind = KIND_NUMBER, .group = GROUP_PROBES, .metavar = "N",
      .fallback = "64", .lo = 1, .hi = 255, .at = AT(ttl), .help = "time to live, or hop limit, of the probes"},
 
-    {.name = "rate", .aliases = "max-rate min-rate", .kind = KIND_RATE, .group = GROUP_PACE, .metavar = "PPS",
-     .fallback = "10k", .lo = 1, .hi = RATE_MAX, .at = AT(rate_milli_pps),
-     .help = "packets a second, re-probes included: 0.1, 500, 10k, 2M",
-     .more = "It is kept, neither more nor less, and so is nmap's --min-rate as well. Where neither --rate nor "
-             "--bandwidth is given and every target is this machine, nothing caps the rate."},
+    {.name = "rate", .aliases = "min-rate", .kind = KIND_RATE, .group = GROUP_PACE, .metavar = "PPS",
+     .fallback = "auto", .lo = 1, .hi = RATE_MAX, .at = AT(rate_milli_pps),
+     .help = "packets a second: 0.1, 500, 10k, 2M; auto: as many as the path carries",
+     .more = "A number is kept, neither more nor less, re-probes included; so is nmap's --min-rate. auto rises, up to "
+             "--max-rate, while no smaller share is answered than before, and falls where the rate itself loses "
+             "packets. Where too few answer to tell, it rises by time, and the progress line says (blind). A connect "
+             "scan (-sT) has the cap for its rate."},
+    {.name = "max-rate", .kind = KIND_RATE_CAP, .group = GROUP_PACE, .metavar = "PPS", .fallback = "10k", .lo = 1,
+     .hi = RATE_MAX, .at = AT(max_rate_milli_pps), .help = "the cap of --rate auto",
+     .more = "Where it is not given and every target is this machine, nothing caps the rate. What the command line "
+             "says of the rate or the cap counts more than what -T or a file says of the other."},
     {.name = "bandwidth", .dash = "B", .kind = KIND_BITS, .group = GROUP_PACE, .metavar = "BPS", .lo = 1,
      .hi = BANDWIDTH_MAX, .at = AT(bandwidth_bps), .help = "bits a second on the wire: 10M, 1G",
-     .more = "Counted as an Ethernet wire carries them: preamble, checksum and gap included. It replaces --rate."},
+     .more = "Counted as an Ethernet wire carries them: preamble, checksum and gap included. It is kept, and "
+             "replaces --rate and --max-rate."},
     {.name = "timing", .dash = "T", .kind = KIND_PRESET, .group = GROUP_PACE, .metavar = "0-5", .presets = timings,
      .help = "nmap's templates: -T0 very slow .. -T3 as without .. -T5 very fast",
      .more = "Or by name. 0, paranoid: --rate 0.003; 1, sneaky: --rate 0.066; 2, polite: --rate 2.5; 3, normal: "
-             "nothing; 4, aggressive: --rate 30k; 5, insane: --rate 100k --retries 2 --timeout 250ms. Options that are "
-             "given beside it count more.",
+             "nothing; 4, aggressive: --max-rate 30k; 5, insane: --max-rate 100k --retries 2 --timeout 250ms. Options "
+             "that are given beside it count more.",
      .clash = "ZMap's -T N, its threads, is not needed"},
     {.name = "retries", .aliases = "max-retries", .kind = KIND_RETRIES, .group = GROUP_PACE, .metavar = "N",
      .fallback = "auto", .lo = 0, .hi = 10, .at = AT(retries),

@@ -12,7 +12,8 @@ enum option_kind {
     KIND_FLAG,      /* bool; "yes", "no", "true", "false" where a value is written */
     KIND_COUNT,     /* uint64_t, raised each time the option stands there */
     KIND_NUMBER,    /* uint64_t, lo..hi */
-    KIND_RATE,      /* uint64_t in thousandths, lo..hi; "0.1", "10k" */
+    KIND_RATE,      /* uint64_t in thousandths, lo..hi; "0.1", "10k"; or RATE_AUTO */
+    KIND_RATE_CAP,  /* the same, but a number */
     KIND_BITS,      /* uint64_t, lo..hi; "10M" */
     KIND_RETRIES,   /* uint64_t, lo..hi, or RETRIES_AUTO */
     KIND_SHARE,     /* uint64_t, parts per thousand million; "0.1%", "0.001" */

@@ -69,10 +69,10 @@ void progress_format(const struct scan_progress *p, struct progress_past *past, 
     char left[SPAN_MAX], rate[SHORT_MAX], found[SHORT_MAX], drops[SHORT_MAX], unsent[SHORT_MAX], in_flight[SHORT_MAX],
         answered[SHORT_MAX], given_up[SHORT_MAX];
     update_rate(p, past);
-    snprintf(buf, n, "%s %u%%, %s left, %s/s, %s %s, %s drops; %s unsent, %s in flight, %s answered, %s given up",
+    snprintf(buf, n, "%s %u%%, %s left, %s/s%s, %s %s, %s drops; %s unsent, %s in flight, %s answered, %s given up",
              p->phase, progress_percent(p), p->eta_ns ? progress_span(p->eta_ns, left) : "?",
-             progress_short(past->pps, rate), progress_short(p->found, found), p->pings ? "up" : "open",
-             progress_short(p->drops, drops),
-             progress_short(p->unsent, unsent), progress_short(p->in_flight, in_flight),
-             progress_short(p->answered, answered), progress_short(p->given_up, given_up));
+             progress_short(past->pps, rate), p->rate_blind ? " (blind)" : "", progress_short(p->found, found),
+             p->pings ? "up" : "open", progress_short(p->drops, drops), progress_short(p->unsent, unsent),
+             progress_short(p->in_flight, in_flight), progress_short(p->answered, answered),
+             progress_short(p->given_up, given_up));
 }

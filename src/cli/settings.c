@@ -50,6 +50,19 @@ int settings_set(struct settings *s, const struct option *o, const char *text, s
     return value_store(s, o, copy, e);
 }
 
+int settings_forget(struct settings *s, const struct option *o, struct error *e) {
+    struct given *given = s->given.items;
+    size_t kept = 0;
+    for (size_t i = 0; i < s->given.n; i++) {
+        if (given[i].option == o)
+            free(given[i].text);
+        else
+            given[kept++] = given[i];
+    }
+    s->given.n = kept;
+    return value_store(s, o, o->fallback, e);
+}
+
 static bool given_option(const struct settings *s, const struct option *o) {
     const struct given *given = s->given.items;
     for (size_t i = 0; i < s->given.n; i++)

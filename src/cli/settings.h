@@ -1,4 +1,5 @@
-/* What the user asked for: a value filled from the table's fallbacks, config files and the command line, in this order. */
+/* What the user asked for: a value filled from the table's fallbacks, config files, presets and the command line, in
+ * this order. */
 #ifndef NOCTULE_CLI_SETTINGS_H
 #define NOCTULE_CLI_SETTINGS_H
 
@@ -13,6 +14,7 @@
 #include "probe/probe.h"
 
 #define RETRIES_AUTO UINT64_MAX /* as many as the measured loss needs */
+#define RATE_AUTO UINT64_MAX    /* as fast as the path carries */
 #define PPB UINT64_C(1000000000)
 
 struct shard_setting {
@@ -69,7 +71,9 @@ struct settings {
     bool no_reset;
     uint64_t ttl;
 
-    uint64_t rate_milli_pps, bandwidth_bps; /* 0 = none */
+    uint64_t rate_milli_pps;     /* or RATE_AUTO, */
+    uint64_t max_rate_milli_pps; /* of which this is the cap */
+    uint64_t bandwidth_bps;      /* 0 = none */
     uint64_t retries;  /* or RETRIES_AUTO */
     uint64_t miss_ppb; /* share that may be missed, in parts per 10^9; 0 = by the size of the scan */
     uint64_t timeout_ns, wait_ns; /* 0 = by round-trip time */
@@ -105,6 +109,9 @@ void settings_deinit(struct settings *s);
 /* Reads text as the table says and stores it; text may go away afterwards. Negative errno with a line of the form
  * "expected ..., not "text""; the caller puts before it where the text came from. */
 int settings_set(struct settings *s, const struct option *o, const char *text, struct error *e);
+
+/* As if this option, which has a fallback and does not repeat, had not been given so far. */
+int settings_forget(struct settings *s, const struct option *o, struct error *e);
 
 /* Was this option (by its long name) given in a file or on the command line? */
 bool settings_given(const struct settings *s, const char *name);

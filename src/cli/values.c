@@ -78,8 +78,11 @@ static int set_number(const struct setter *t) {
 
 static int set_rate(const struct setter *t) {
     uint64_t milli = 0;
-    if (parse_scaled(t->text, &milli) < 0 || milli < t->o->lo || milli > t->o->hi)
-        return expected(t, "packets a second, 0.001 to 1000M (such as 0.1, 500, 10k)");
+    bool may_adapt = t->o->kind == KIND_RATE;
+    if (may_adapt && strcmp(t->text, "auto") == 0)
+        milli = RATE_AUTO;
+    else if (parse_scaled(t->text, &milli) < 0 || milli < t->o->lo || milli > t->o->hi)
+        return expected(t, "%spackets a second, 0.001 to 1000M (such as 0.1, 500, 10k)", may_adapt ? "auto, or " : "");
     *(uint64_t *)t->at = milli;
     return 0;
 }
@@ -386,8 +389,8 @@ static int set_preset(const struct setter *t) {
 
 static int (*const setters[KIND_COUNT_OF_KINDS])(const struct setter *t) = {
     [KIND_FLAG] = set_flag,         [KIND_COUNT] = set_count,           [KIND_NUMBER] = set_number,
-    [KIND_RATE] = set_rate,         [KIND_BITS] = set_bits,             [KIND_DURATION] = set_duration,
-    [KIND_RETRIES] = set_retries,   [KIND_SHARE] = set_share,
+    [KIND_RATE] = set_rate,         [KIND_RATE_CAP] = set_rate,         [KIND_BITS] = set_bits,
+    [KIND_RETRIES] = set_retries,   [KIND_SHARE] = set_share,           [KIND_DURATION] = set_duration,
     [KIND_SHARD] = set_shard,       [KIND_TEXT] = set_text,             [KIND_WORDS] = set_words,
     [KIND_TARGETS] = set_targets,   [KIND_PORTS] = set_ports,           [KIND_SOURCE] = set_source,
     [KIND_MAC] = set_mac,           [KIND_STATES] = set_states,         [KIND_TECHNIQUE] = set_technique,

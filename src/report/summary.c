@@ -133,6 +133,20 @@ static void write_missed(struct writer *w, const struct summary *sum) {
     write_text(w, "}");
 }
 
+static void write_rate_auto(struct writer *w, const struct summary *sum) {
+    if (!sum->rate_auto)
+        return;
+    write_milli(w, ",\"rate_auto\":{\"end\":", sum->rate_end_milli_pps);
+    if (sum->path_pps)
+        write_u64(w, ",\"path\":", sum->path_pps);
+    else
+        write_text(w, ",\"path\":null");
+    write_string(w, ",\"cause\":", sum->rate_cause);
+    write_text(w, sum->rate_blind ? ",\"blind\":true" : ",\"blind\":false");
+    write_u64(w, ",\"canaries\":", sum->canaries_sent);
+    write_text(w, "}");
+}
+
 int summary_write_json(const struct summary *sum, struct writer *w) {
     write_string(w, "{\"type\":\"summary\",\"version\":", sum->version ? sum->version : "");
     write_argv(w, sum);
@@ -146,6 +160,7 @@ int summary_write_json(const struct summary *sum, struct writer *w) {
     write_u64(w, ",\"rto_ns\":", sum->rto_ns);
     write_u64(w, ",\"srtt_ns\":", sum->srtt_ns);
     write_milli(w, ",\"rate\":", sum->rate_milli_pps);
+    write_rate_auto(w, sum);
     write_u64(w, ",\"bandwidth_bps\":", sum->bandwidth_bps);
     write_u64(w, ",\"batch\":", sum->batch);
     write_u64(w, ",\"retries\":", sum->retries);

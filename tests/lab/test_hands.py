@@ -35,7 +35,7 @@ def runs(*arguments, **settings):
 NO_SERVICES = "noctule finds hosts and ports, no more"
 NOT_HIDING = "hiding is not a feature"
 FILES = "-o FILE.jsonl"
-PACES = "the one rate of --rate PPS"
+PACES = "one rate holds for the whole scan"
 
 NMAP = {
     f"{HOST}": runs(HOST, 1000),
@@ -71,13 +71,17 @@ NMAP = {
     f"-Pn -p80 {HOST}": runs(HOST, [80], no_discovery="yes"),
     f"-P0 -p80 {HOST}": runs(HOST, [80], no_discovery="yes"),
     f"-PN -p80 {HOST}": runs(HOST, [80], no_discovery="yes"),
-    f"-T4 -F {HOST}": runs(HOST, 100, rate="30k"),
+    f"-T4 -F {HOST}": runs(HOST, 100, rate="auto", max_rate="30k"),
     f"-T 2 -p80 {HOST}": runs(HOST, [80], rate="2.5"),
     f"-T0 -p80 {HOST}": runs(HOST, [80], rate="0.003"),
     f"-T3 -p80 {HOST}": runs(HOST, [80]),
-    f"-T5 --max-retries 1 -p80 {HOST}": runs(HOST, [80], rate="100k", retries="1", timeout="250ms"),
+    f"-T5 --max-retries 1 -p80 {HOST}": runs(HOST, [80], rate="auto", max_rate="100k", retries="1", timeout="250ms"),
+    f"-T4 --min-rate 50000 -p80 {HOST}": runs(HOST, [80], rate="50000"),
+    f"-T4 --max-rate 5 -p80 {HOST}": runs(HOST, [80], max_rate="5"),
     f"--min-rate 300 -p80 {HOST}": runs(HOST, [80], rate="300"),
-    f"--min-rate 100 --max-rate 500 -p80 {HOST}": runs(HOST, [80], rate="500"),
+    f"--max-rate 500 -p80 {HOST}": runs(HOST, [80], max_rate="500"),
+    f"--min-rate 100 --max-rate 500 -p80 {HOST}": runs(HOST, [80], rate="100", max_rate="500"),
+    f"--min-rate 500 --max-rate 100 -p80 {HOST}": "--rate is more than --max-rate",
     f"--max-retries 2 -p80 {HOST}": runs(HOST, [80], retries="2"),
     f"--host-timeout 30m -p80 {HOST}": runs(HOST, [80], host_timeout="30m"),
     f"--initial-rtt-timeout 300ms -p80 {HOST}": runs(HOST, [80], timeout="300ms"),
@@ -138,8 +142,10 @@ MASSCAN = {
     f"{NET} -p80 --excludefile never.txt": runs("198.18.0.0/31 198.18.0.2", [80]),
     "-iL hosts.txt -p80": runs(NET, [80]),
     "--includefile hosts.txt -p80": runs(NET, [80]),
+    f"{NET} -p80 --max-rate 1000": runs(NET, [80], max_rate="1000"),
     "-c other.conf": runs(NET, [80], rate="77"),
     "--conf other.conf --rate 5": runs(NET, [80], rate="5"),
+    "--conf other.conf --max-rate 5000": runs(NET, [80], max_rate="5000"),
     f"{NET} -p80 --adapter-ip 198.18.0.1": runs(NET, [80], source_ip="198.18.0.1"),
     f"{NET} -p80 --source-ip 198.18.0.1": runs(NET, [80], source_ip="198.18.0.1"),
     f"{NET} -p80 --adapter-port 40000": runs(NET, [80], source_port="40000"),

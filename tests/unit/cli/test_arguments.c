@@ -48,7 +48,7 @@ static void test_options_anywhere(void **state) {
     static const char *const lines[] = {
         "--rate 5 198.18.0.1 -p80 --seed=7 -v 198.18.0.2",
         "198.18.0.1 198.18.0.2 -v -p 80 --seed 7 --rate=5",
-        "-vp80 --seed 7 --max-rate 5 -- 198.18.0.1 198.18.0.2",
+        "-vp80 --seed 7 --min-rate 5 -- 198.18.0.1 198.18.0.2",
         "--verbose --ports=80 --target 198.18.0.1 198.18.0.2 --seed 7 --rate 5",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -134,7 +134,7 @@ static void test_missing_values(void **state) {
     bad("-iL", "-iL: expected a value, FILE, but nothing follows");
     bad("-p", "-p: expected a value, PORTS, but nothing follows");
     bad("--exclude-file --rate 5", "--exclude-file: expected a value, FILE, but next comes --rate");
-    bad("--rate= x", "--rate: expected packets a second, 0.001 to 1000M (such as 0.1, 500, 10k), not \"\"");
+    bad("--rate= x", "--rate: expected auto, or packets a second, 0.001 to 1000M (such as 0.1, 500, 10k), not \"\"");
 }
 
 static void test_errors_say_what_was_written(void **state) {
@@ -210,8 +210,33 @@ static void test_presets_count_less(void **state) {
     good("-T polite", &s);
     assert_int_equal(s.rate_milli_pps, 2500);
     settings_deinit(&s);
+    good("-T4", &s);
+    assert_true(s.rate_milli_pps == RATE_AUTO);
+    assert_int_equal(s.max_rate_milli_pps, 30000000);
+    settings_deinit(&s);
+    good("--rate auto -T4", &s);
+    assert_int_equal(s.max_rate_milli_pps, 30000000);
+    settings_deinit(&s);
     bad("-T6", "-T: expected one of 0, paranoid, 1, sneaky, 2, polite, 3, normal, 4, aggressive, 5, insane, not \"6\" "
                "(ZMap's -T N, its threads, is not needed)");
+}
+
+/* A rate and a cap answer the same question: what the command line says of one replaces the preset's other. */
+static void test_a_rate_beside_a_cap(void **state) {
+    (void)state;
+    struct settings s;
+    good("-T4 --rate 50k", &s);
+    assert_int_equal(s.rate_milli_pps, 50000000);
+    assert_false(settings_given(&s, "max-rate"));
+    settings_deinit(&s);
+    good("--max-rate 100 -T2", &s);
+    assert_true(s.rate_milli_pps == RATE_AUTO);
+    assert_int_equal(s.max_rate_milli_pps, 100000);
+    settings_deinit(&s);
+    good("--min-rate 100 --max-rate 500", &s); /* both were said here: both stay */
+    assert_int_equal(s.rate_milli_pps, 100000);
+    assert_int_equal(s.max_rate_milli_pps, 500000);
+    settings_deinit(&s);
 }
 
 /* A number where none belongs was meant for another tool's option of the same letter. */
@@ -238,7 +263,8 @@ int main(void) {
         cmocka_unit_test(test_missing_values),       cmocka_unit_test(test_errors_say_what_was_written),
         cmocka_unit_test(test_foreign_words),
         cmocka_unit_test(test_long_names_behind_one_dash), cmocka_unit_test(test_ports_behind_their_word),
-        cmocka_unit_test(test_presets_count_less),   cmocka_unit_test(test_clashes),
+        cmocka_unit_test(test_presets_count_less),   cmocka_unit_test(test_a_rate_beside_a_cap),
+        cmocka_unit_test(test_clashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,10 +115,62 @@ static void test_verbose(void **state) {
     assert_non_null(strstr(text, "lost on this machine: 6 replies by the full receive ring\n"));
 }
 
+static void test_rate(void **state) {
+    (void)state;
+    static const struct {
+        const char *cause;
+        uint64_t asked_milli, end_milli;
+        bool blind;
+        const char *want;
+    } cases[] = {
+        {"path", 100000000, 48512345, false, "48,512 packets a second; the path carries 50,000\n"},
+        {"cap", 10000000, 10000000, false, "10,000 packets a second, its cap; --max-rate PPS allows more\n"},
+        {"cap", 10000000, 10000000, true,
+         "10,000 packets a second, its cap; blind: too few answers to tell what the path carries\n"},
+        {"cap", 1000, 1000, false, "1 packet a second, its cap; --max-rate PPS allows more\n"},
+        {"start", 10000000, 4000000, false, "4,000 packets a second at the end, and still rising\n"},
+        {"shut", 10000000, 100000, false, "100 packets a second at the end, slowed because answers stopped\n"},
+        {"local", 0, 800000000, false,
+         "800,000 packets a second at the end, slowed because this machine lost packets\n"},
+        {"sender", 10000000000, 900000000, false, "as fast as this machine sends\n"},
+        {"cap", 0, 100000000000, false, "as fast as this machine sends\n"},
+        {"start", 0, 100000000000, false, "as fast as this machine sends\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct summary sum = complete();
+        sum.duration_ns = 60 * NS_PER_SEC;
+        sum.rate_milli_pps = cases[i].asked_milli;
+        sum.rate_end_milli_pps = cases[i].end_milli;
+        sum.rate_cause = cases[i].cause;
+        sum.rate_blind = cases[i].blind;
+        sum.path_pps = 50000;
+        assert_null(strstr(words(&sum, &usual), "rate")); /* a fixed one was asked for, and kept */
+        sum.rate_auto = true;
+        const char *said = strstr(words(&sum, &usual), "\nnoctule: rate auto: ");
+        assert_non_null(said);
+        assert_string_equal(said + strlen("\nnoctule: rate auto: "), cases[i].want);
+    }
+}
+
+/* A short scan is not told why it was no faster, unless something slowed it, or it asks. */
+static void test_rate_of_short_scans(void **state) {
+    (void)state;
+    struct summary sum = complete();
+    sum.rate_auto = true;
+    sum.rate_milli_pps = sum.rate_end_milli_pps = 10000000;
+    sum.rate_cause = "cap";
+    assert_null(strstr(words(&sum, &usual), "rate auto"));
+    struct closing verbose = {.ports = true, .show = 1u << STATE_OPEN, .verbose = true};
+    assert_non_null(strstr(words(&sum, &verbose), "rate auto: 10,000 packets a second, its cap"));
+    sum.rate_cause = "local";
+    assert_non_null(strstr(words(&sum, &usual), "because this machine lost packets"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ports),     cmocka_unit_test(test_hosts),  cmocka_unit_test(test_discovery),
         cmocka_unit_test(test_undecided), cmocka_unit_test(test_hidden), cmocka_unit_test(test_verbose),
+        cmocka_unit_test(test_rate),      cmocka_unit_test(test_rate_of_short_scans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static void test_lines(void **state) {
     settings_deinit(&s);
     good("", &s);
     settings_deinit(&s);
-    good("excludefile = x\nmax-rate = 3", &s); /* aliases are keys too */
+    good("excludefile = x\nmin-rate = 3", &s); /* aliases are keys too */
     assert_int_equal(s.exclude_files.n, 1);
     settings_deinit(&s);
 }
@@ -76,8 +76,8 @@ static void test_places(void **state) {
     bad("rate 5", "file:1:6: expected '='");
     bad("= 5", "file:1:1: expected key = value");
     bad("\"rate\" = 5", "file:1:1: expected key = value");
-    bad("\n\n  rate = x", "file:3:10: rate: expected packets a second");
-    bad("rate =", "file:1:7: rate: expected packets a second");
+    bad("\n\n  rate = x", "file:3:10: rate: expected auto, or packets a second");
+    bad("rate =", "file:1:7: rate: expected auto, or packets a second");
     bad("\n rat = 5", "file:2:2: unknown key \"rat\"; did you mean rate?");
     bad("qqqqqqqqqqqqq = 5", "file:1:1: unknown key \"qqqqqqqqqqqqq\"; the keys are");
     bad("p = 80", "file:1:1: unknown key \"p\"");
@@ -154,17 +154,18 @@ static char *echo(const struct settings *s) {
 static void test_echo_is_its_own_echo(void **state) {
     (void)state;
     struct settings first, second;
-    good("target = 198.18.0.0/24\nexclude = 198.18.0.7\nports = 80\nports = 443\nrate = 1\nrate = 2k\nshow = all\n"
-         "pcap = \" odd # name \"\nverbose = 2\nquiet = no\nseed = 5\nsource-mac = 02:00:00:00:00:01\n", &first);
+    good("target = 198.18.0.0/24\nexclude = 198.18.0.7\nports = 80\nports = 443\nrate = 1\nrate = auto\n"
+         "max-rate = 2k\nshow = all\npcap = \" odd # name \"\nverbose = 2\nquiet = no\nseed = 5\nsource-mac = 02:00:00:00:00:01\n", &first);
     char *once = echo(&first);
     good(once, &second);
     char *twice = echo(&second);
     assert_string_equal(once, twice);
-    assert_non_null(strstr(once, "\nrate = 2k\n"));
+    assert_non_null(strstr(once, "\nrate = auto\nmax-rate = 2k\n"));
     assert_null(strstr(once, "rate = 1\n"));
     assert_non_null(strstr(once, "\nports = 80\nports = 443\n"));
     assert_non_null(strstr(once, "\n# retries = auto\n"));
-    assert_int_equal(second.rate_milli_pps, 2000000);
+    assert_true(second.rate_milli_pps == RATE_AUTO);
+    assert_int_equal(second.max_rate_milli_pps, 2000000);
     assert_int_equal(second.source_mac.mac[5], 1);
     free(once);
     free(twice);

@@ -84,6 +84,9 @@ static void test_line(void **state) {
     progress_format(&p, &past, line, sizeof line);
     assert_non_null(strstr(line, ", ? left"));
     assert_non_null(strstr(line, " 0/s"));
+    p.rate_auto = p.rate_blind = true;
+    progress_format(&p, &past, line, sizeof line);
+    assert_non_null(strstr(line, "/s (blind), 12 open"));
     progress_format(&p, &past, line, 10);
     assert_int_equal(strlen(line), 9);
 }

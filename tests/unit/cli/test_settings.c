@@ -45,7 +45,8 @@ static void refused(struct settings *s, const char *name, const char *const *tex
 
 static void test_fallbacks(void **state) {
     const struct settings *s = *state;
-    assert_int_equal(s->rate_milli_pps, 10000 * 1000);
+    assert_true(s->rate_milli_pps == RATE_AUTO);
+    assert_int_equal(s->max_rate_milli_pps, 10000 * 1000);
     assert_true(s->retries == RETRIES_AUTO);
     assert_int_equal(s->ttl, 64);
     assert_int_equal(s->show, 0);
@@ -101,11 +102,18 @@ static void test_rates_and_bits(void **state) {
     struct settings *s = *state;
     taken(s, "rate", "0.1");
     assert_int_equal(s->rate_milli_pps, 100);
-    taken(s, "max-rate", "2M");
+    taken(s, "min-rate", "2M");
     assert_int_equal(s->rate_milli_pps, UINT64_C(2000000000));
+    taken(s, "rate", "auto");
+    assert_true(s->rate_milli_pps == RATE_AUTO);
+    taken(s, "max-rate", "1.5");
+    assert_int_equal(s->max_rate_milli_pps, 1500);
+    assert_true(s->rate_milli_pps == RATE_AUTO);
     taken(s, "bandwidth", "1.5k");
     assert_int_equal(s->bandwidth_bps, 1500);
     REFUSED(s, "rate", "0", "0.0001", "-1", "1001M", "1T", "10 k", "fast", "", "99999999999999999999");
+    REFUSED(s, "rate", "Auto", "auto ", "automatic");
+    REFUSED(s, "max-rate", "auto", "0", "0.0001", "1001M", "none", "");
     REFUSED(s, "bandwidth", "0", "0.5", "1001G", "1.0005k", "x");
 }
 
@@ -237,9 +245,41 @@ static void test_check_exclusive(void **state) {
     assert_check(s, "-sT goes alone");
     taken(s, "connect", "no");
     assert_check(s, NULL);
+}
+
+static void test_check_rates(void **state) {
+    struct settings *s = *state;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "max-rate", "10");
+    assert_check(s, NULL);
     taken(s, "rate", "5");
+    assert_check(s, NULL); /* it stays below the cap */
+    taken(s, "rate", "10");
+    assert_check(s, NULL);
+    taken(s, "rate", "10.001");
+    assert_check(s, "--rate is more than --max-rate");
+    taken(s, "rate", "auto");
+    assert_check(s, NULL);
     taken(s, "bandwidth", "5k");
-    assert_check(s, "--bandwidth");
+    assert_check(s, "--max-rate (or -T) and --bandwidth");
+}
+
+static void test_forgotten(void **state) {
+    struct settings *s = *state;
+    struct error e = ERROR_INIT;
+    taken(s, "target", "198.18.0.1");
+    taken(s, "rate", "20k");
+    taken(s, "retries", "7");
+    taken(s, "rate", "30k");
+    assert_int_equal(settings_forget(s, option_by_name("rate", 4), &e), 0);
+    assert_true(s->rate_milli_pps == RATE_AUTO);
+    assert_false(settings_given(s, "rate"));
+    assert_true(settings_given(s, "retries"));
+    assert_int_equal(s->given.n, 2);
+    taken(s, "bandwidth", "5k");
+    assert_check(s, NULL);
+    taken(s, "rate", "5");
+    assert_check(s, "--rate (or -T) and --bandwidth");
 }
 
 static void test_check_open_and_show(void **state) {
@@ -300,9 +340,10 @@ static void test_pings(void **state) {
 static void test_presets(void **state) {
     struct settings *s = *state;
     taken(s, "timing", "5");
-    assert_int_equal(s->rate_milli_pps, UINT64_C(100000) * 1000);
+    assert_true(s->rate_milli_pps == RATE_AUTO);
+    assert_int_equal(s->max_rate_milli_pps, UINT64_C(100000) * 1000);
     assert_int_equal(s->retries, 2);
-    assert_true(settings_given(s, "rate"));
+    assert_true(settings_given(s, "max-rate"));
     taken(s, "timing", "paranoid");
     assert_int_equal(s->rate_milli_pps, 3); /* 0.003: one in five minutes */
     taken(s, "timing", "normal");
@@ -432,7 +473,7 @@ int main(void) {
         TEST(test_check_limits),     TEST(test_techniques),          TEST(test_tcp_flags),
         TEST(test_pings),           TEST(test_presets),             TEST(test_what_is_shown),
         TEST(test_check_techniques), TEST(test_check_one_port),     TEST(test_check_pings),
-        TEST(test_check_privilege),
+        TEST(test_check_privilege), TEST(test_check_rates),         TEST(test_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,42 @@ static void check_number(const json_t *o, const char *key, uint64_t wanted) {
         fail_msg("%s is not %llu", key, (unsigned long long)wanted);
 }
 
+/* The record's "rate_auto"; the caller's to free. NULL: there is none. */
+static json_t *rate_auto_of(struct scratch *dir, const struct summary *sum) {
+    struct written o = write_all(dir, NULL, 0, sum, NULL);
+    json_t *read = json_loads(o.text[LINES], JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(read);
+    json_t *found = json_incref(json_object_get(read, "rate_auto"));
+    json_decref(read);
+    outcome_free(&o);
+    return found;
+}
+
+static void the_summary_says_how_the_rate_was_found(void **state) {
+    const char *const argv[] = {"noctule"};
+    struct summary s = odd_summary(argv, 1);
+    assert_null(rate_auto_of(*state, &s)); /* a rate was asked for */
+    s.rate_auto = true;
+    s.rate_end_milli_pps = 48512500;
+    s.path_pps = 50000;
+    s.rate_cause = "path";
+    s.canaries_sent = 34;
+    json_t *found = rate_auto_of(*state, &s);
+    assert_true(json_number_value(json_object_get(found, "end")) == 48512.5);
+    check_number(found, "path", 50000);
+    assert_string_equal(json_string_value(json_object_get(found, "cause")), "path");
+    assert_true(json_is_false(json_object_get(found, "blind")));
+    check_number(found, "canaries", 34);
+    json_decref(found);
+    s.path_pps = 0; /* no limit was met */
+    s.rate_cause = "cap";
+    s.rate_blind = true;
+    found = rate_auto_of(*state, &s);
+    assert_true(json_is_null(json_object_get(found, "path")));
+    assert_true(json_is_true(json_object_get(found, "blind")));
+    json_decref(found);
+}
+
 static void check_array(const json_t *o, const char *key, uint64_t first, size_t n) {
     json_t *v = json_object_get(o, key);
     assert_int_equal(json_array_size(v), n);
@@ -381,6 +417,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_zone_is_told, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(many_findings, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(the_summary_says_all, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(the_summary_says_how_the_rate_was_found, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(grouped_by_host, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(nothing_found_lists_only_what_is_not_shown, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(too_many_are_not_listed_again, scratch_setup, scratch_teardown),
