@@ -127,7 +127,7 @@ static void put_rate(struct line *l, const struct summary *sum) {
         put(l, " at the end, slowed because answers stopped");
     else if (caused_by(sum, "local"))
         put(l, " at the end, slowed because this machine lost packets");
-    else if (caused_by(sum, "cap"))
+    else if (caused_by(sum, "cap") || pps == sum->rate_milli_pps / 1000)
         put(l, ", its cap%s", sum->rate_blind ? "" : "; --max-rate PPS allows more");
     else
         put(l, " at the end, and still rising");

@@ -2,6 +2,7 @@
 with it can be repeated."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -502,6 +503,41 @@ def test_closing_words_of_hosts(place):
     assert dead[1] == "noctule: hosts: 2 down, whose ports were not probed"
     silent = said("-sF", "--show", "open", "198.18.0.1", "-p1-5")
     assert "5 closed" in silent[0] and len(silent) == 1
+
+
+RATES = {  # words -> (the rate or cap that the summary names, was it auto?)
+    "-p1-50": (10000, True),
+    "-p1-50 --rate auto": (10000, True),
+    "-p1-50 --max-rate 2k": (2000, True),
+    "-p1-50 -T4": (30000, True),
+    "-p1-50 -T4 --rate 200": (200, False),
+    "-p1-2 --max-rate 0.8": (0.8, False),
+    "-p1-50 -B 5M": (0, False),
+    "-p1-50 -sT": (10000, False),
+}
+
+
+@pytest.mark.parametrize("words, asked", RATES.items(), ids=RATES)
+def test_rate_that_was_asked_for(lab, words, asked):
+    """What the summary says of the rate, and with -v the closing words; a cap is one."""
+    near, far = lab.namespace("near"), lab.namespace("far")
+    lab.veth(near, "veth0", far, "veth1")
+    near.ip("addr", "add", "198.18.0.1/24", "dev", "veth0")
+    far.ip("addr", "add", "198.18.0.2/24", "dev", "veth1")
+    done = near.run(netlab.NOCTULE, *words.split(), "198.18.0.2", "-v", "-o", "jsonl:-")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (summary["rate"], "rate_auto" in summary) == asked
+    assert ("noctule: rate auto: " in done.stderr) == asked[1]
+    if asked[1]:
+        found = summary["rate_auto"]
+        assert set(found) == {"end", "path", "cause", "blind", "canaries"}
+        assert 0 < found["end"] <= asked[0] and found["cause"] in ("start", "cap", "path", "shut", "local", "sender")
+
+
+@pytest.mark.parametrize("words, cap", [("", 0), ("--rate auto", 0), ("--max-rate 5k", 5000), ("-T5", 100000)])
+def test_rate_within_this_machine_is_capped_on_demand(place, words, cap):
+    summary = json.loads(place.run(netlab.NOCTULE, "127.0.0.1", "-p1-50", *words.split(), "-o", "jsonl:-").stdout)
+    assert summary["rate"] == cap and "rate_auto" in summary
 
 
 def test_no_progress_line_in_a_pipe(place):

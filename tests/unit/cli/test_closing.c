@@ -128,6 +128,7 @@ static void test_rate(void **state) {
         {"cap", 10000000, 10000000, true,
          "10,000 packets a second, its cap; blind: too few answers to tell what the path carries\n"},
         {"cap", 1000, 1000, false, "1 packet a second, its cap; --max-rate PPS allows more\n"},
+        {"start", 50000, 50000, false, "50 packets a second, its cap; --max-rate PPS allows more\n"},
         {"start", 10000000, 4000000, false, "4,000 packets a second at the end, and still rising\n"},
         {"shut", 10000000, 100000, false, "100 packets a second at the end, slowed because answers stopped\n"},
         {"local", 0, 800000000, false,
