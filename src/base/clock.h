@@ -12,6 +12,9 @@
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_ns(void);
 
+/* Seconds by which local time, as this machine's zone has it, is ahead of UTC at that real time. */
+int clock_zone_s(uint64_t real_ns);
+
 /* Sleeps until the monotonic clock reads t_ns; returns at once if it already does, and early on a signal. */
 void clock_sleep_until(uint64_t t_ns);
 

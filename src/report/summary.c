@@ -1,5 +1,6 @@
 #include "report/summary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,15 @@ static void write_time(struct writer *w, const char *key, uint64_t ns) {
     p = put_time(p, &cache, ns);
     *p++ = '"';
     writer_commit(w, p);
+}
+
+/* Local time less UTC as RFC 3339 has it: "+05:30". */
+static void write_zone(struct writer *w, int offset_s) {
+    unsigned minutes = (unsigned)abs(offset_s) / 60;
+    char *p = writer_reserve(w, PIECE_MAX);
+    if (p)
+        writer_commit(w, p + snprintf(p, PIECE_MAX, ",\"time_zone\":\"%c%02u:%02u\"", offset_s < 0 ? '-' : '+',
+                                      minutes / 60 % 100, minutes % 60));
 }
 
 static void write_argv(struct writer *w, const struct summary *sum) {
@@ -153,6 +163,7 @@ int summary_write_json(const struct summary *sum, struct writer *w) {
     write_u64(w, ",\"seed\":", sum->seed);
     write_time(w, ",\"start\":", sum->start_ns);
     write_time(w, ",\"end\":", sum->end_ns);
+    write_zone(w, sum->utc_offset_s);
     write_u64(w, ",\"duration_ns\":", sum->duration_ns);
     write_string(w, ",\"ended\":", sum->ended ? sum->ended : "");
     write_counts(w, sum);

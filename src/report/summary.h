@@ -16,6 +16,7 @@ struct summary {
     const char *const *argv;
     uint64_t seed;
     uint64_t start_ns, end_ns;   /* CLOCK_REALTIME */
+    int utc_offset_s;            /* local time less UTC at the start: it tells the hour of the day */
     uint64_t duration_ns;        /* of sending and listening, monotonic */
     const char *ended;           /* "complete", "interrupted", "max-runtime", "max-results", "sink failed" ... */
     uint64_t planned;            /* endpoints of this shard */

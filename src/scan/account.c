@@ -117,6 +117,7 @@ void summary_begin(struct summary *sum, const struct scan *s) {
     struct shard shard = shard_of(plan_size(c->plan), c->shard, c->shards);
     sum->seed = c->seed;
     sum->start_ns = clock_real_ns();
+    sum->utc_offset_s = clock_zone_s(sum->start_ns);
     sum->planned = shard.end - shard.first;
     if (c->sample > 0 && sum->planned > c->sample)
         sum->planned = c->sample;

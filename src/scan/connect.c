@@ -123,6 +123,7 @@ static void summary_begin(const struct connect_scan *c, struct summary *sum) {
     struct shard shard = connect_shard(config, config->plan);
     sum->seed = config->seed;
     sum->start_ns = clock_real_ns();
+    sum->utc_offset_s = clock_zone_s(sum->start_ns);
     sum->planned = shard.end - shard.first;
     sum->addresses = addresses > UINT64_MAX ? UINT64_MAX : (uint64_t)addresses;
     sum->rate_milli_pps = config->rate_milli_pps;

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -25,6 +27,17 @@ static void test_sleeps_until(void **state) {
     clock_sleep_until(until);
     assert_true(clock_mono_ns() >= until);
     clock_sleep_until(0); /* past: a sleep here would never end */
+}
+
+static void test_the_zone_follows_the_season(void **state) {
+    (void)state;
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+    assert_int_equal(clock_zone_s(UINT64_C(1767225600) * NS_PER_SEC), 3600); /* January 2026 */
+    assert_int_equal(clock_zone_s(UINT64_C(1782864000) * NS_PER_SEC), 7200); /* July */
+    setenv("TZ", "NST3:30", 1);
+    tzset();
+    assert_int_equal(clock_zone_s(UINT64_C(1767225600) * NS_PER_SEC), -12600);
 }
 
 static void ignore(int signal) {
@@ -81,6 +94,7 @@ static void test_random(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clocks_run), cmocka_unit_test(test_sleeps_until),
+        cmocka_unit_test(test_the_zone_follows_the_season),
         cmocka_unit_test(test_a_signal_ends_the_sleep), cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

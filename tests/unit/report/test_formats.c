@@ -216,7 +216,7 @@ static void many_findings(void **state) {
 /* A summary in which every number differs. */
 static struct summary odd_summary(const char *const *argv, int argc) {
     struct summary s = {.version = "0.1.0", .argc = argc, .argv = argv, .seed = 1, .start_ns = 2, .end_ns = 3,
-                        .duration_ns = 4, .ended = "max-runtime", .planned = 5, .finals = 6, .addresses = 7,
+                        .utc_offset_s = -12600, .duration_ns = 4, .ended = "max-runtime", .planned = 5, .finals = 6, .addresses = 7,
                         .hosts_down = 8, .hosts_up = 30, .hosts_limited = 31, .undecided = 32, .ping_sent = 33,
                         .sent = 9, .answered_unknown_try = 10, .resets_sent = 11, .arp_sent = 12,
                         .received = 13, .duplicates = 14, .late = 15, .late_open = 16, .revised = 17, .own_ports = 18,
@@ -318,6 +318,7 @@ static void the_summary_says_all(void **state) {
     assert_string_equal(json_string_value(json_object_get(read, "version")), "0.1.0");
     assert_string_equal(json_string_value(json_object_get(read, "ended")), "max-runtime");
     assert_string_equal(json_string_value(json_object_get(read, "start")), "1970-01-01T00:00:00.000000Z");
+    assert_string_equal(json_string_value(json_object_get(read, "time_zone")), "-03:30");
     assert_string_equal(json_string_value(json_object_get(read, "wire")), "packet");
     assert_string_equal(json_string_value(json_object_get(read, "interface")), "eth0");
     check_array(read, "sent_at_try", 300, 3); /* two retries: three tries */
