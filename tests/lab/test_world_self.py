@@ -221,6 +221,80 @@ def test_hosts_behind_a_worse_path_are_the_same_each_time(prober_of):
     assert within_five_sigma(tally["syn_ack"], len(first) * SMALL["ports"] * 2, 0.5)
 
 
+def fates(world, prober, milliseconds):
+    """Sends a probe to each endpoint, one in so many milliseconds: (when each left, which of them were answered)."""
+    endpoints = universe(world.universe, world.ports)
+    prober.socket.setblocking(True)
+    start, left = time.monotonic(), []
+    for i, frame in enumerate(prober.syns(endpoints, PORT)):
+        while time.monotonic() < start + i * milliseconds / 1000:
+            time.sleep(milliseconds / 5000)
+        prober.socket.send(bytes(frame))
+        left.append(time.monotonic())
+    prober.socket.setblocking(False)
+    answered = {(int.from_bytes(frame[26:30], "big"), int.from_bytes(frame[34:36], "big"))
+                for frame in prober.receive(0.2) if frame[47] == 0x12}
+    return numpy.array(left) - left[0], numpy.array([(int(host), int(port)) in answered for host, port in endpoints])
+
+
+def test_bursts_come_and_go_as_the_key_wants(prober_of):
+    """In a burst all is lost, between two nothing is; when that is so hangs on the key and on the time alone."""
+    settings = {"open": 1000000, "burst_loss": 1000000, "burst_us": 40000, "clear_us": 80000}
+    patterns = []
+    for key in (1, 1, 2):
+        world, prober = prober_of(**settings, net="198.19.0.0/28", ports=250, key=key)
+        left, answered = fates(world, prober, 1)
+        # A probe is lost in a burst on its way there, an answer in one of the way back: both are clear 4/9 of the time.
+        assert 0.2 < answered.mean() < 0.7
+        changes = (answered[1:] != answered[:-1]).sum()
+        assert left[-1] / 0.3 < changes < left[-1] / 0.015, "bursts are far from as long as they should be"
+        stats = world.stats()
+        assert stats["lost"] + stats["answer_lost"] == (~answered).sum() and stats["answer_lost"] > 0
+        grid = numpy.searchsorted(left, numpy.arange(0, 3.9, 0.001)) - 1
+        patterns.append(answered[grid])
+    assert (patterns[0] == patterns[1]).mean() > 0.9
+    assert (patterns[0] == patterns[2]).mean() < 0.75
+
+
+def round_trips(world, prober, copies):
+    """Probes each endpoint: (seconds until its first answer was read, all answers). Reading may lag, never lead."""
+    endpoints = universe(world.universe, world.ports)
+    left, came, answers = {}, {}, []
+    prober.socket.setblocking(True)
+    for endpoint, frame in zip(endpoints.tolist(), prober.syns(endpoints, PORT)):
+        left[tuple(endpoint)] = time.monotonic()
+        prober.socket.send(bytes(frame))
+    prober.socket.setblocking(False)
+    end = time.monotonic() + 20
+    while len(answers) < copies * len(endpoints) and time.monotonic() < end:
+        for answer in prober.receive():
+            answers.append(answer)
+            endpoint = int.from_bytes(answer[26:30], "big"), int.from_bytes(answer[34:36], "big")
+            came.setdefault(endpoint, time.monotonic() - left[endpoint])
+    return numpy.array([came[endpoint] for endpoint in left]).reshape(-1, world.ports), answers
+
+
+def test_answers_leave_when_they_are_due(prober_of):
+    """Never earlier; each host as far away, and the same answers held up, as the key wants; copies as without delay."""
+    settings = {"open": 1000000, "delay_us": 300000, "delay_spread_us": 500000, "late": 200000, "late_us": 2000000,
+                "duplicate": 1000000, "copies": 3}
+    rounds = []
+    for key in (1, 1, 2):
+        world, prober = prober_of(**settings, key=key)
+        seconds, answers = round_trips(world, prober, 3)
+        n, late = seconds.size, seconds >= 2.3
+        stats = world.stats()
+        assert stats["held"] == stats["syn_ack"] == stats["duplicated"] == n and stats["failed"] == 0
+        assert len(answers) == 3 * n and len(set(answers)) == n
+        assert seconds.min() >= 0.3 and within_five_sigma(late.sum(), n, 0.2)
+        distance = numpy.median(seconds, axis=1)
+        assert 0.5 < distance.mean() < 0.7 and distance.max() - distance.min() > 0.4
+        rounds.append((late, distance))
+    (late, distance), (same_late, same), (other_late, other) = rounds
+    assert (late == same_late).all() and (late != other_late).any()
+    assert numpy.corrcoef(distance, same)[0, 1] > 0.9 and abs(numpy.corrcoef(distance, other)[0, 1]) < 0.4
+
+
 def test_only_true_checksums_count(prober_of):
     world, prober = prober_of(open=1000000)
     rng = numpy.random.default_rng(1)
@@ -299,6 +373,14 @@ def test_answer_limit_is_each_hosts_own(prober_of):
     assert world.stats()["answer_limited"] == 256 * (SMALL["ports"] - 3)
 
 
+def test_answer_limit_of_the_first_hosts_alone(prober_of):
+    world, prober = prober_of(open=1000000, answer_limit=1, answer_burst=3, answer_limited_hosts=2)
+    states, _ = prober.scan(universe(SMALL["net"], SMALL["ports"]), PORT)
+    hosts = [address for address, _ in states]
+    counts = [hosts.count(host) for host in sorted(set(hosts))]
+    assert counts == [3, 3] + [SMALL["ports"]] * 254 and world.stats()["answer_limited"] == 2 * (SMALL["ports"] - 3)
+
+
 def test_duplicates_come_as_often_as_asked(prober_of):
     world, prober = prober_of(open=1000000, duplicate=250000, copies=5)
     endpoints = universe(SMALL["net"], SMALL["ports"])
@@ -310,6 +392,26 @@ def test_duplicates_come_as_often_as_asked(prober_of):
     assert len(counts) == len(endpoints) and set(counts.values()) == {1, 5}
     assert list(counts.values()).count(5) == stats["duplicated"]
     assert within_five_sigma(stats["duplicated"], len(endpoints), 0.25)
+
+
+def test_a_firewall_remembers_so_many_connections(lab):
+    """Its table fills up; answers to what is in it pass; resets make room again."""
+    size = 512
+    world = World(lab, **SMALL, closed=500000, firewall={"size": size, "seconds": 600})
+    prober = Prober(world, "198.18.0.2")
+    endpoints = universe(SMALL["net"], SMALL["ports"])
+    world.scanner.run("ping", "-c1", "-W1", "198.19.0.1", check=False)  # who is where, is asked for here already
+    states, _ = prober.scan(endpoints, PORT)
+    refused, seen = world.firewall.refused(), world.settled()
+    assert seen["syn"] == size and refused == len(endpoints) - size
+    assert len(states) == seen["rst_ack"] and within_five_sigma(len(states), size, 0.5)
+
+    def more_came():
+        prober.scan(endpoints, PORT + 1)
+        return world.settled()["syn"] >= size + len(states)
+
+    netlab.wait_until(more_came, 10, "room for as many as were reset")  # the table is looked through each second
+    prober.close()
 
 
 def test_what_is_beyond_the_universe_is_silent(prober_of):
@@ -356,6 +458,8 @@ def test_leftovers_of_a_killed_run_are_removed():
     (["--ports", "0"], "--ports"),
     (["--open", "600000", "--closed", "600000"], "more than the whole"),
     (["--net", "198.19.0.0/16", "--ports", "1000", "--loss-in", "1"], "2^24"),
+    (["--net", "198.19.0.0/16", "--ports", "1000", "--burst-loss", "1"], "2^24"),
+    (["--burst-loss", "1", "--clear-us", "0"], "--clear-us"),
     (["--colour", "red"], "unknown option --colour"),
     (["--key"], "no value"),
     ([], "missing option --interface"),

@@ -11,6 +11,7 @@ import time
 import numpy
 
 import netlab
+from world.firewall import Firewall
 
 SCANNER = "198.18.0.2"
 GATEWAY = "198.18.0.1"
@@ -28,9 +29,10 @@ class World:
     The scanner's namespace is `self.scanner`, with scan0 at 198.18.0.2 and 2001:2:0:ffff::2. The universe is behind the
     gateways 198.18.0.1 and 2001:2:0:ffff::1, or, with on_link=True, on the link itself. With threaded=True the world
     runs on a thread of its own instead of inside the scanner's send calls: more speed, if there is a core to spare.
+    firewall={"size": N, "seconds": N} puts one in the path (world/firewall.py): self.firewall.
     """
 
-    def __init__(self, lab, on_link=False, threaded=False, list6=None, **settings):
+    def __init__(self, lab, on_link=False, threaded=False, list6=None, firewall=None, **settings):
         self.universe = settings.get("net", UNIVERSE)
         self.ports = settings.get("ports", PORTS)
         self.first_port = settings.get("first_port", 1)
@@ -49,7 +51,10 @@ class World:
             self.options += ["--" + name.replace("_", "-"), str(value)]
         self.scanner = lab.namespace("scan")
         self.far = lab.namespace("world")
-        lab.veth(self.scanner, "scan0", self.far, "world0")
+        if firewall:
+            self.firewall = Firewall(lab, self.scanner, self.far, GATEWAY, **firewall)
+        else:
+            lab.veth(self.scanner, "scan0", self.far, "world0")
         self.process = self.far.start(netlab.helper("tests/lab/world/world"), "--interface", "world0",
                                       "--dump", self.folder.name, *self.options)
         assert self._line(20)["type"] == "ready"
@@ -120,6 +125,7 @@ class World:
         return {
             "scan0 tx_dropped": near["tx_dropped"],
             "scan0 rx_dropped": near["rx_dropped"],
+            "world0 tx_dropped": far["tx_dropped"],
             "world0 xmit_errors": sum(n for name, n in far.items() if name.endswith("xdp_xmit_errors")),
             "world0 rx_drops": sum(n for name, n in far.items() if name.startswith("rx_queue") and
                                    name.endswith("_drops") and not name.endswith("xdp_drops")),

@@ -9,6 +9,7 @@
 #define BENCHMARK_NET 0xc6120000u /* nothing outside is ever answered for */
 #define BENCHMARK_HOSTS (1u << 17)
 #define BENCHMARK_LENGTH6 48
+#define DELAY_MAX 60000000u /* microseconds */
 #define HOSTS6_LENGTH_MIN 104 /* the shortest prefix: 2^24 hosts */
 
 struct list6_entry {
@@ -33,12 +34,20 @@ static const struct {
     {"--loss-in", offsetof(struct settings, loss_in_ppm), 0, TRUTH_PPM},
     {"--bad-hosts", offsetof(struct settings, bad_hosts_ppm), 0, TRUTH_PPM},
     {"--bad-loss", offsetof(struct settings, bad_loss_ppm), 0, TRUTH_PPM},
+    {"--burst-loss", offsetof(struct settings, burst_loss_ppm), 0, TRUTH_PPM},
+    {"--burst-us", offsetof(struct settings, burst_us), 1, DELAY_MAX},
+    {"--clear-us", offsetof(struct settings, clear_us), 1, DELAY_MAX},
+    {"--delay-us", offsetof(struct settings, delay_us), 0, DELAY_MAX},
+    {"--delay-spread-us", offsetof(struct settings, delay_spread_us), 0, DELAY_MAX},
+    {"--late", offsetof(struct settings, late_ppm), 0, TRUTH_PPM},
+    {"--late-us", offsetof(struct settings, late_us), 0, DELAY_MAX},
     {"--duplicate", offsetof(struct settings, duplicate_ppm), 0, TRUTH_PPM},
     {"--copies", offsetof(struct settings, copies), 1, WORLD_COPIES_MAX},
     {"--police", offsetof(struct settings, police_pps), 0, 1000000000},
     {"--police-burst", offsetof(struct settings, police_burst), 0, 1000000},
     {"--answer-limit", offsetof(struct settings, answer_pps), 0, 1000000000},
     {"--answer-burst", offsetof(struct settings, answer_burst), 0, 1000000},
+    {"--answer-limited-hosts", offsetof(struct settings, answer_hosts), 1, UINT32_MAX},
     {"--error-limit", offsetof(struct settings, error_pps), 0, 1000000000},
     {"--error-burst", offsetof(struct settings, error_burst), 0, 1000000},
 };
@@ -66,9 +75,15 @@ const char *settings_help(void) {
            "  --echo PPM --stamp PPM                      hosts that answer pings (all)\n"
            "  --loss-out PPM --loss-in PPM                probes and answers that get lost\n"
            "  --bad-hosts PPM --bad-loss PPM              hosts that lose so much more, each way\n"
+           "  --burst-loss PPM --burst-us N --clear-us N  what bursts lose each way, how long they last, and how long\n"
+           "                                              the path is clear between them: means (20000, 180000)\n"
            "  --duplicate PPM --copies N                  answers sent N times (2)\n"
+           "  --delay-us N --delay-spread-us N            how late answers leave: so much, and by host up to the\n"
+           "                                              spread more\n"
+           "  --late PPM --late-us N                      answers that are held up for so long besides\n"
            "  --police PPS --police-burst N               what the path lets through (0: all)\n"
            "  --answer-limit PPS --answer-burst N         what one host answers (0: all)\n"
+           "  --answer-limited-hosts N                    only the first so many hosts limit their answers (all)\n"
            "  --error-limit PPS --error-burst N           ICMP errors that one host sends (0: all)\n";
 }
 
@@ -282,7 +297,7 @@ const char *settings_fault(const struct settings *s) {
         return "--first-port and --ports: there are ports up to 65535";
     if ((uint64_t)s->open_ppm + s->closed_ppm + s->unreachable_ppm > TRUTH_PPM)
         return "--open, --closed and --unreachable are more than the whole";
-    if ((s->loss_out_ppm || s->loss_in_ppm || s->bad_loss_ppm) && !truth_counted(s))
+    if ((s->loss_out_ppm || s->loss_in_ppm || s->bad_loss_ppm || s->burst_loss_ppm) && !truth_counted(s))
         return "a universe that loses frames has at most 2^24 endpoints";
     return NULL;
 }

@@ -14,7 +14,7 @@
                        .answers = 1u << KIND_SYN, .arp_net = 0xc6120000u, .arp_hosts = 1u << 17,                       \
                        .nd_net = {BENCHMARK_NET6, 0}, .nd_length = 48, .router = 0xc6120001u,                          \
                        .router6 = {BENCHMARK_NET6 | 0xffff, 1}, .echo_ppm = TRUTH_PPM, .stamp_ppm = TRUTH_PPM,         \
-                       .copies = 2})
+                       .burst_us = 20000, .clear_us = 180000, .copies = 2, .answer_hosts = UINT32_MAX})
 #define BENCHMARK_NET6 UINT64_C(0x2001000200000000)
 
 /* The addresses of a listed universe, host number 0 first; sorted copies for the way back. */

@@ -22,6 +22,14 @@
 #define WORLD_ARRIVAL_BINS (1u << 20)   /* about 17 minutes */
 #define WORLD_COPIES_MAX 64u
 #define WORLD_LIST_MAX (1u << 20) /* addresses in a list */
+#define WORLD_HELD_MAX 256u       /* bytes of a frame that can be held up */
+
+/* An answer on its way from the XDP program to the loader, which sends it when it is due. */
+struct held {
+    uint64_t due_ns; /* CLOCK_MONOTONIC */
+    uint32_t length, copies;
+    uint8_t frame[WORLD_HELD_MAX];
+};
 
 /* An IPv6 address as two numbers, the network's half first. */
 struct address6 {
@@ -46,9 +54,14 @@ struct settings {
     uint32_t echo_ppm, stamp_ppm;       /* hosts that answer echo requests, timestamp requests */
     uint32_t loss_out_ppm, loss_in_ppm; /* probes that never arrive; answers that never leave */
     uint32_t bad_hosts_ppm, bad_loss_ppm; /* hosts behind a worse path, and how much more they lose, each way */
+    uint32_t burst_loss_ppm;              /* what is lost in a burst, each way; bursts come and go (truth_in_burst) ... */
+    uint32_t burst_us, clear_us;          /* ... and these are the means of how long one lasts, and of the time between */
     uint32_t duplicate_ppm, copies;     /* answers sent several times, and how often */
+    uint32_t delay_us, delay_spread_us; /* answers leave so late; each host is up to the spread further away */
+    uint32_t late_ppm, late_us;         /* answers that are held up, and for how long beyond that */
     uint32_t police_pps, police_burst;  /* frames that the path lets through; 0 = all */
     uint32_t answer_pps, answer_burst;  /* answers that one host gives; 0 = all */
+    uint32_t answer_hosts;              /* only so many hosts, the first ones, have that limit */
     uint32_t error_pps, error_burst;    /* ICMP errors that one host sends; 0 = all */
 };
 
@@ -97,7 +110,7 @@ enum truth_answer {
     X(policed)       X(lost)      X(answer_limited)  X(error_limited)  X(answer_lost)                                  \
     TRUTH_ANSWERS(X)                                                                                                   \
     X(syn_ack_first) /* the endpoint's first */                                                                        \
-    X(duplicated)                                                                                                      \
+    X(duplicated)    X(held)  /* answers that left later */                                                            \
     X(bad_sum)       /* the checksum of IPv4, TCP, UDP, SCTP, ICMP or ICMPv6 wrong: dropped */                         \
     X(rst_ours)      /* a RST whose sequence number is the one that our SYN-ACK acknowledged */                        \
     X(rst_kernel)    /* a RST with identification 0, as the Linux stack sends them; over IPv6 none can be told */      \
@@ -146,6 +159,12 @@ enum truth_question {
     TRUTH_IS_ECHO,
     TRUTH_IS_STAMP,
     TRUTH_IS_BAD, /* a host behind a worse path */
+    TRUTH_IS_BURST_OUT, /* the state of the path at a time */
+    TRUTH_IS_BURST_IN,
+    TRUTH_IS_BURST_LOST_OUT,
+    TRUTH_IS_BURST_LOST_IN,
+    TRUTH_IS_FAR,
+    TRUTH_IS_LATE,
 };
 
 /* An address of the world. */
@@ -295,6 +314,37 @@ TRUTH_FUNCTION bool truth_lost_out(const struct settings *s, struct place place,
 TRUTH_FUNCTION bool truth_lost_in(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
     uint32_t loss = s->loss_in_ppm + truth_bad_loss(s, place);
     return truth_share(truth_hash(s, TRUTH_IS_LOST_IN, place.who, port, probe)) < loss;
+}
+
+/* Bursts are the two-state chain of Gilbert (1960) and Elliott (1963) over slots of time. Such a chain is the same as
+ * one that in each slot draws its state anew with a fixed chance, and else keeps it; so its state in a slot is what the
+ * latest such draw gave, and hangs on nothing but the key and the slot's number. One slot in 16 draws. */
+#define BURST_SLOTS 16u
+#define BURST_SLOTS_MAX 512u /* looked back at: further back lies the latest draw of one slot in 10^14 */
+
+TRUTH_FUNCTION uint64_t truth_slot_ns(const struct settings *s) {
+    uint64_t ns = (uint64_t)s->burst_us * s->clear_us * 1000 / ((uint64_t)s->burst_us + s->clear_us) / BURST_SLOTS;
+    return ns ? ns : 1;
+}
+
+/* Whether one direction (TRUTH_IS_BURST_OUT or _IN) is in a burst so long after the first probe. Only where burst_us and
+ * clear_us are not 0. */
+TRUTH_FUNCTION bool truth_in_burst(const struct settings *s, enum truth_question direction, uint64_t since_ns) {
+    uint64_t slot = since_ns / truth_slot_ns(s), hash = 0;
+    uint64_t share = (uint64_t)s->burst_us * TRUTH_PPM / ((uint64_t)s->burst_us + s->clear_us);
+    for (uint32_t back = 0; back < BURST_SLOTS_MAX && back <= slot; back++) {
+        hash = truth_hash(s, direction, slot - back, 0, 0);
+        if (hash % BURST_SLOTS == 0)
+            break;
+    }
+    return truth_share(hash) < share;
+}
+
+/* By how much the answer to the endpoint's probe-th probe leaves later than at once, in microseconds. */
+TRUTH_FUNCTION uint64_t truth_delay_us(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
+    uint64_t far = (truth_hash(s, TRUTH_IS_FAR, place.who, 0, 0) >> 32) * s->delay_spread_us >> 32;
+    bool late = truth_share(truth_hash(s, TRUTH_IS_LATE, place.who, port, probe)) < s->late_ppm;
+    return s->delay_us + far + (late ? s->late_us : 0);
 }
 
 #endif

@@ -15,8 +15,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "holder.h"
 #include "settings.h"
 
 #pragma GCC diagnostic push /* bpftool's generated code isn't clean under it */
@@ -25,12 +27,15 @@
 #pragma GCC diagnostic pop
 
 #define PATH_SIZE 4096
+#define HELD_BYTES (1u << 25) /* 100,000 answers between two looks at the ring */
+#define TURN_NS 100000        /* from one look to the next */
 
 struct loader {
     struct settings settings;
     struct list6 list;
     const char *interface, *dump;
     struct world *world;
+    struct holder *holder; /* NULL where no answer leaves late */
     struct endpoint *endpoints; /* mmap-ed maps, NULL until then */
     uint64_t *arrivals, *source_ports;
     size_t n_endpoints;
@@ -69,6 +74,10 @@ static int options_read(struct loader *loader, int argc, char **argv) {
     return loader->interface ? 0 : usage("missing option", "--interface");
 }
 
+static bool delays(const struct settings *s) {
+    return s->delay_us || s->delay_spread_us || (s->late_ppm && s->late_us);
+}
+
 static void *map_memory(const struct bpf_map *map, size_t size) {
     void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
     return p == MAP_FAILED ? NULL : p;
@@ -86,6 +95,7 @@ static int maps_size(const struct loader *loader) {
         {loader->world->maps.errors_of, s->error_pps ? truth_hosts(s) : 1},
         {loader->world->maps.listed, loader->list.n ? loader->list.n : 1},
         {loader->world->maps.copies, s->copies},
+        {loader->world->maps.held, delays(s) ? HELD_BYTES : (uint32_t)getpagesize()},
     };
     int code = 0;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && !code; i++)
@@ -133,6 +143,11 @@ static int world_attach(struct loader *loader) {
         int code = bpf_map__update_elem(world->maps.copies, &slot, sizeof(slot), &target, sizeof(target), BPF_ANY);
         if (code)
             return fail("map of copies", code);
+    }
+    if (delays(&loader->settings)) {
+        loader->holder = holder_new(bpf_map__fd(world->maps.held), (int)index);
+        if (!loader->holder)
+            return fail("hold answers", errno);
     }
     LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
     int fd = bpf_link_create(bpf_program__fd(world->progs.world), (int)index, BPF_XDP, &opts);
@@ -204,14 +219,27 @@ static int report(const struct loader *loader) {
     return fflush(stdout) ? fail("stdout", errno) : 0;
 }
 
+/* The next signal. Until it comes, answers leave as they are due. Returns < 0 if they can't be held. */
+static int signal_wait(const struct loader *loader, const sigset_t *signals) {
+    const struct timespec turn = {.tv_nsec = TURN_NS};
+    for (;;) {
+        int code = loader->holder ? holder_turn(loader->holder) : 0;
+        if (code)
+            return fail("hold answers", code);
+        int signal = loader->holder ? sigtimedwait(signals, NULL, &turn) : sigwaitinfo(signals, NULL);
+        if (signal > 0)
+            return signal;
+    }
+}
+
 /* Answers SIGUSR1 until another of the signals comes. */
 static int serve(const struct loader *loader, const sigset_t *signals) {
     puts("{\"type\":\"ready\"}");
     fflush(stdout);
     for (;;) {
-        int signal = sigwaitinfo(signals, NULL);
-        if (signal < 0 && errno == EINTR)
-            continue;
+        int signal = signal_wait(loader, signals);
+        if (signal < 0)
+            return -1;
         if (report(loader))
             return -1;
         if (signal != SIGUSR1)
@@ -228,6 +256,7 @@ int main(int argc, char **argv) {
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_TIMERSLACK, 1); /* nanosecond */
 
     int code = options_read(&loader, argc, argv);
     if (code == 0)
@@ -236,6 +265,7 @@ int main(int argc, char **argv) {
         code = world_attach(&loader);
     if (code == 0)
         code = serve(&loader, &signals);
+    holder_free(loader.holder);
     world__destroy(loader.world);
     list6_deinit(&loader.list);
     return code ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -55,6 +55,36 @@ static __always_inline bool within_limit(void *buckets, __u32 which, __u64 now, 
     return bucket && bucket_take(bucket, now, pps, burst);
 }
 
+/* A function of its own: the loop in it is long, and so is looked at only once when the program is loaded. */
+__noinline bool in_burst(__u32 direction, __u64 now) {
+    return truth_in_burst(&settings, (enum truth_question)direction, now - first_ns);
+}
+
+static __always_inline bool lost_in_burst(const struct probe *probe, __u64 now, enum truth_question direction,
+                                          enum truth_question fate) {
+    return truth_share(truth_hash(&settings, fate, probe->place.who, probe->port, probe->number)) <
+               settings.burst_loss_ppm &&
+           in_burst(direction, now);
+}
+
+/* Hands the answer to the loader, which sends it when it is due. */
+static __always_inline int hold(struct xdp_md *ctx, __u64 due_ns, __u32 copies) {
+    __u64 length = bpf_xdp_get_buff_len(ctx);
+    struct held *held_up = bpf_ringbuf_reserve(&held, sizeof(*held_up), 0);
+    if (!held_up)
+        return drop(WORLD_failed);
+    if (length < ETH_HLEN || length > sizeof(held_up->frame) ||
+        bpf_xdp_load_bytes(ctx, 0, held_up->frame, (__u32)length)) {
+        bpf_ringbuf_discard(held_up, BPF_RB_NO_WAKEUP);
+        return drop(WORLD_failed);
+    }
+    held_up->due_ns = due_ns;
+    held_up->length = (__u32)length;
+    held_up->copies = copies;
+    bpf_ringbuf_submit(held_up, BPF_RB_NO_WAKEUP);
+    return drop(WORLD_held);
+}
+
 static __always_inline bool write_answer(struct xdp_md *ctx, const struct probe *probe, enum truth_kind kind,
                                          enum truth_answer what, const bool v6) {
     switch (what) {
@@ -85,12 +115,14 @@ static __always_inline bool write_answer(struct xdp_md *ctx, const struct probe 
 
 static __always_inline int answer(struct xdp_md *ctx, const struct probe *probe, enum truth_kind kind,
                                   enum truth_answer what, __u64 now, const bool v6) {
-    if (!within_limit(&answers_of, probe->place.host, now, settings.answer_pps, settings.answer_burst))
+    if (probe->place.host < settings.answer_hosts &&
+        !within_limit(&answers_of, probe->place.host, now, settings.answer_pps, settings.answer_burst))
         return drop(WORLD_answer_limited);
     if (what == ANSWER_refused &&
         !within_limit(&errors_of, probe->place.host, now, settings.error_pps, settings.error_burst))
         return drop(WORLD_error_limited);
-    if (truth_lost_in(&settings, probe->place, probe->port, probe->number))
+    if (truth_lost_in(&settings, probe->place, probe->port, probe->number) ||
+        lost_in_burst(probe, now, TRUTH_IS_BURST_IN, TRUTH_IS_BURST_LOST_IN))
         return drop(WORLD_answer_lost);
     if (!write_answer(ctx, probe, kind, what, v6))
         return drop(WORLD_failed);
@@ -98,12 +130,14 @@ static __always_inline int answer(struct xdp_md *ctx, const struct probe *probe,
     count(WORLD_syn_ack + (what - ANSWER_syn_ack), 1); /* the counters stand in the order of the answers */
     if (what == ANSWER_syn_ack && first)
         count(WORLD_syn_ack_first, 1);
-    if (truth_share(truth_hash(&settings, TRUTH_IS_DUPLICATED, probe->place.who, probe->port, probe->number)) <
-        settings.duplicate_ppm) {
+    bool duplicated = truth_share(truth_hash(&settings, TRUTH_IS_DUPLICATED, probe->place.who, probe->port,
+                                             probe->number)) < settings.duplicate_ppm;
+    if (duplicated)
         count(WORLD_duplicated, 1);
-        return (int)bpf_redirect_map(&copies, 0, BPF_F_BROADCAST);
-    }
-    return (int)bpf_redirect(ctx->ingress_ifindex, 0);
+    __u64 delay_us = truth_delay_us(&settings, probe->place, probe->port, probe->number);
+    if (delay_us)
+        return hold(ctx, now + delay_us * 1000, duplicated ? settings.copies : 1);
+    return duplicated ? (int)bpf_redirect_map(&copies, 0, BPF_F_BROADCAST) : (int)bpf_redirect(ctx->ingress_ifindex, 0);
 }
 
 static __always_inline enum truth_answer answer_due(const struct probe *probe, enum truth_kind kind) {
@@ -125,7 +159,8 @@ static __always_inline int probed(struct xdp_md *ctx, struct probe *probe, enum 
     tally_probe(probe, kind);
     if (!within_limit(&path, 0, now, settings.police_pps, settings.police_burst))
         return drop(WORLD_policed);
-    if (truth_lost_out(&settings, probe->place, probe->port, probe->number))
+    if (truth_lost_out(&settings, probe->place, probe->port, probe->number) ||
+        lost_in_burst(probe, now, TRUTH_IS_BURST_OUT, TRUTH_IS_BURST_LOST_OUT))
         return drop(WORLD_lost);
     enum truth_answer what = answer_due(probe, kind);
     return what == ANSWER_nothing ? XDP_DROP : answer(ctx, probe, kind, what, now, v6);
