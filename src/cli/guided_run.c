@@ -12,7 +12,8 @@
 
 #define PING_NS (3 * NS_PER_SEC)       /* a host that has not answered by then, does not */
 #define PING_TRIES 2u                  /* after a second again, so that the second one has two */
-#define RATE_MILLI_PPS UINT64_C(10000000) /* as noctule's default */
+/* The cap of noctule's default, and fixed: --rate auto would ask open ports again, which would want explaining. */
+#define RATE_MILLI_PPS UINT64_C(10000000)
 #define RETRIES 3u
 #define TTL 64u
 #define CONNECTIONS_MAX 100u
