@@ -1,10 +1,10 @@
-/* The XDP wire: replies by AF_XDP behind an XDP program, transmission without a copy by AF_XDP where the driver can, and
- * else by injection (xdp_inject.h). Fast, and it changes something on the machine while it is open: the interface runs
- * our XDP program, which some cards restart for. Ethernet interfaces with native XDP; CAP_NET_RAW, CAP_NET_ADMIN,
- * CAP_BPF and CAP_PERFMON; Linux 5.18.
+/* The XDP wire: it receives replies by AF_XDP behind an XDP program, and transmits by zero-copy AF_XDP where the driver
+ * can, else by injection (xdp_transmit.h). Fast, but it changes something on the machine while it is open: our XDP
+ * program runs on the interface, for which some cards restart. Wants Ethernet with native XDP, the capabilities
+ * CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON, and Linux 5.18.
  *
  * What the program does not take goes the way of the packet wire, of which each handle has one within: nothing that
- * wire receives is missed here. A received frame's time is when it was read, not when it arrived. */
+ * that one receives is missed here. A frame taken by the program bears the time at which it was read. */
 #ifndef NOCTULE_WIRE_XDP_H
 #define NOCTULE_WIRE_XDP_H
 

@@ -29,6 +29,7 @@
 #define RX_FRAMES_MIN 64u
 #define TX_FRAMES 2048u
 #define RUN_BATCH 64u        /* frames that the kernel handles between two flushes to the driver */
+#define BUSY_WAIT_NS (2 * NS_PER_SEC)
 #define CARRIER_WAIT_NS (10 * NS_PER_SEC) /* some cards restart when a program comes, and then negotiate their link */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args) {
@@ -45,9 +46,10 @@ int xdp_hook_check(const struct xdp_driver *driver, const char *ifname, bool att
     if (driver->features & XDP_FEATURE_TRANSMIT)
         return 0;
     if (driver->is_veth)
-        return error_set(e, -EOPNOTSUPP, "interface \"%s\": the other end of this veth pair does not receive by NAPI, "
-                         "and would lose every injected frame without a trace; switch that on there: "
-                         "ethtool -K OTHER gro off gro on", ifname);
+        return error_set(e, -EOPNOTSUPP,
+                         "interface \"%s\": the other end of this veth pair does not receive by NAPI, and would lose "
+                         "every injected frame without a trace; switch that on there: ethtool -K OTHER gro on",
+                         ifname);
     if (attached)
         return error_set(e, -EOPNOTSUPP, "interface \"%s\": its driver (%s) transmits no redirected frames", ifname,
                          name);
@@ -116,14 +118,14 @@ static int refuse_load(const char *ifname, int r, struct error *e) {
     if (r == -EPERM || r == -EACCES)
         return error_set(e, r, "XDP needs the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
     if (r == -ESRCH || r == -ENOENT || r == -EINVAL)
-        return error_set(e, -EOPNOTSUPP, "XDP on \"%s\": this kernel does not take the programs (it wants Linux 5.18 "
-                         "with BTF)", ifname);
+        return error_set(e, -EOPNOTSUPP, "XDP on \"%s\": this kernel does not take the programs (%s); they want "
+                         "Linux 5.18 with BTF", ifname, strerror(-r));
     return error_set(e, r, "XDP on \"%s\": cannot load the programs: %s", ifname, strerror(-r));
 }
 
 int xdp_hook_refuse_busy(const char *ifname, uint32_t program, struct error *e) {
-    return error_set(e, -EBUSY, "interface \"%s\" runs another XDP program (bpftool prog show id %u), and has room for "
-                     "one", ifname, program);
+    return error_set(e, -EBUSY, "interface \"%s\" has room for one XDP program, and runs another XDP program (bpftool "
+                     "prog show id %u)", ifname, program);
 }
 
 static int attach(struct xdp_hook *h, const struct wire_config *config, struct error *e) {
@@ -147,12 +149,21 @@ static void close_sockets(struct xdp_hook *h) {
         xdp_socket_close(&h->queues[h->n_queues - 1].socket);
 }
 
+/* The kernel frees a queue of its earlier socket on a work queue of its own, some time after that was closed. */
+static int open_when_free(struct xdp_socket *s, const struct xdp_socket_config *c) {
+    uint64_t now, end = clock_mono_ns() + BUSY_WAIT_NS;
+    int r;
+    while ((r = xdp_socket_open(s, c)) == -EBUSY && (now = clock_mono_ns()) < end)
+        clock_sleep_until(now + NS_PER_MS);
+    return r;
+}
+
 static int open_sockets(struct xdp_hook *h, struct xdp_socket_config c) {
     unsigned n = h->driver.queues < XDP_QUEUES_MAX ? h->driver.queues : XDP_QUEUES_MAX;
     for (c.queue = 0; c.queue < n; c.queue++) {
         struct xdp_queue *q = &h->queues[c.queue];
         *q = (struct xdp_queue){.passage = &h->bpf->bss->passages[c.queue], .is_virtual = h->driver.is_virtual};
-        int r = xdp_socket_open(&q->socket, &c);
+        int r = open_when_free(&q->socket, &c);
         if (r < 0) {
             close_sockets(h);
             return r;
@@ -190,14 +201,18 @@ static int open_best_sockets(struct xdp_hook *h, const struct wire_config *confi
     if (r == -ENOBUFS)
         return error_set(e, r, "XDP on \"%s\": its receive rings need locked memory (ulimit -l), or CAP_IPC_LOCK",
                          config->ifname);
-    return r < 0 ? error_set(e, r, "XDP on \"%s\": cannot open its sockets: %s", config->ifname, strerror(-r)) : 0;
+    if (r < 0)
+        return error_set(e, r, "XDP on \"%s\": cannot open its sockets: %s", config->ifname, strerror(-r));
+    return 0;
 }
 
 /* A run over no frames: it shows whether the kernel injects at all. */
 static int try_to_inject(struct xdp_hook *h, const char *ifname, struct error *e) {
     int r = xdp_hook_run(h, 0, XDP_BLOCK_BYTES);
-    return r < 0 ? error_set(e, -EOPNOTSUPP, "XDP on \"%s\": this kernel injects no frames (Linux 5.18 is needed): %s",
-                             ifname, strerror(-r)) : 0;
+    if (r < 0)
+        return error_set(e, -EOPNOTSUPP, "XDP on \"%s\": this kernel injects no frames (Linux 5.18 is needed): %s",
+                         ifname, strerror(-r));
+    return 0;
 }
 
 static void await_carrier(struct nl_sock *nl, int ifindex) {
@@ -247,8 +262,10 @@ static int gather_and_open(struct xdp_hook *h, const struct wire_config *config,
     int r = iface_read(nl, config->ifindex, config->ifname, &at);
     if (r == 0)
         r = iface_addresses(nl, &addresses);
-    r = r < 0 && r != -E2BIG ? error_set(e, r, "cannot read the state of interface \"%s\": %s", config->ifname, strerror(-r))
-                             : open_on(h, config, nl, &at, &addresses, e);
+    if (r < 0 && r != -E2BIG)
+        error_set(e, r, "cannot read the state of interface \"%s\": %s", config->ifname, strerror(-r));
+    else
+        r = open_on(h, config, nl, &at, &addresses, e);
     array_deinit(&addresses);
     return r;
 }

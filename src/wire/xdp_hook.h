@@ -36,8 +36,8 @@ int xdp_hook_receive(struct xdp_hook *h, struct error *e);
 /* One user less; without any, the interface is as before. NULL does nothing. */
 void xdp_hook_release(struct xdp_hook *h);
 
-/* Whether the driver can do what injection needs: else -EOPNOTSUPP, with a line that says what to do. Some drivers offer
- * to transmit only once a program is attached. */
+/* Whether the driver can do what injection needs: else -EOPNOTSUPP, with a line that says what to do. Some drivers
+ * offer to transmit only once a program is attached. */
 int xdp_hook_check(const struct xdp_driver *driver, const char *ifname, bool attached, struct error *e);
 /* -EBUSY, with a line on the program of that id. */
 int xdp_hook_refuse_busy(const char *ifname, uint32_t program, struct error *e);

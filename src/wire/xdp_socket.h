@@ -44,8 +44,8 @@ void xdp_socket_close(struct xdp_socket *s);
 unsigned xdp_socket_take(struct xdp_socket *s, struct frame *frames, unsigned max);
 void xdp_socket_release(struct xdp_socket *s);
 
-/* Queues frames (each of at most a chunk) for transmission, in order; returns how many there was room for, or a negative
- * errno when the interface is down or gone. */
+/* Queues frames (each of at most a chunk) for transmission, in order; returns how many there was room for, or a
+ * negative errno when the interface is down or gone. */
 int xdp_socket_send(struct xdp_socket *s, const struct frame *frames, unsigned n);
 
 #endif

@@ -1,52 +1,30 @@
-/* The XDP wire over a veth pair of the test's own: what it injects arrives whole, what it counts as lost is what did not
- * arrive, it takes our replies and leaves all else to the kernel, and it refuses where it would lose frames. */
+/* The XDP wire transmits: what it injects arrives whole, what does not arrive it counts as lost, and it stands on an
+ * interface only where that works, and only as long as it is open. */
 #include "space.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <net/ethernet.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sched.h>
+#include <linux/if_link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
-#include "base/random.h"
 #include "wire/xdp.h"
+#include "wire/xdp_hook.h"
+#include "xdp_pair.h"
 
-#define TAG_AT (ETHERNET_HEADER_LEN + 24)
 #define LIMIT_NS (20 * NS_PER_SEC) /* no loop of these tests runs longer */
-#define FRAME_MIN 42u
-#define BATCH 128u
+#define BATCH 100u
 
-/* n0 is ours; f0 is the far end, and receives by NAPI, as injected frames need it. */
 static int make_pair(void **state) {
     (void)state;
-    space_enter();
-    space_run("ip link add n0 type veth peer name f0 &&"
-              " ip link set n0 addrgenmode none up && ip link set f0 addrgenmode none up &&"
-              " ip addr add 198.18.0.2/24 dev n0 && ethtool -K f0 gro off && ethtool -K f0 gro on");
+    xdp_pair_make(1, true);
     return 0;
-}
-
-static struct wire *open_xdp(const struct wire_config *config) {
-    struct error e = ERROR_INIT;
-    struct wire *w = NULL;
-    if (wire_xdp_ops.open(config, &w, &e) < 0)
-        fail_msg("%s", e.text);
-    return w;
-}
-
-static struct wire *open_sender(void) {
-    struct wire_config c = space_config("n0");
-    c.receive = false;
-    return open_xdp(&c);
 }
 
 static struct wire_stats stats_of(struct wire *w) {
@@ -55,74 +33,319 @@ static struct wire_stats stats_of(struct wire *w) {
     return s;
 }
 
-/* The n-th frame: of any length, its bytes told by its number, which stands first behind the Ethernet header. */
-static unsigned draw(uint32_t number, uint8_t *out) {
-    uint64_t seed = number;
-    unsigned len = FRAME_MIN + (unsigned)(random_splitmix(&seed) % (WIRE_FRAME_MAX - FRAME_MIN + 1));
-    for (unsigned i = 0; i < len; i++)
-        out[i] = (uint8_t)(i % 8 ? seed >> i % 8 * 8 : random_splitmix(&seed));
-    store_be16(out + 12, 0x88b5); /* a local experiment (IEEE 802) */
-    store_be32(out + ETHERNET_HEADER_LEN, number);
-    return len;
+/* Sends the frames first .. first + n - 1 in calls of a batch, and reads the far end unless it is NULL; returns their
+ * bytes. */
+static uint64_t send_drawn(struct wire *w, uint32_t first, uint32_t n, struct xdp_far *far) {
+    static uint8_t bytes[BATCH][WIRE_FRAME_MAX];
+    struct frame frames[BATCH];
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < n;) {
+        unsigned k = 0;
+        for (; k < BATCH && i < n; k++, i++) {
+            frames[k] = (struct frame){.data = bytes[k], .len = xdp_pair_draw(first + i, bytes[k])};
+            total += frames[k].len;
+        }
+        assert_int_equal(w->ops->send(w, frames, k), k);
+        if (far)
+            xdp_far_read(far, 0);
+    }
+    return total;
 }
 
-/* Reads what has arrived at the far end until `expected` frames have been accounted for, or nothing came for a second.
- * Each frame must be the one that its number says, and numbers must rise. */
-struct far_end {
-    int fd;
-    uint32_t next; /* lowest number that may come */
-    uint64_t seen;
-};
-
-static void read_far(struct far_end *far, int flags) {
-    uint8_t got[2048], want[WIRE_FRAME_MAX];
-    for (;;) {
-        ssize_t n = recv(far->fd, got, sizeof got, flags);
-        if (n < 0)
-            return;
-        assert_true(n >= (ssize_t)FRAME_MIN);
-        uint32_t number = load_be32(got + ETHERNET_HEADER_LEN);
-        assert_true(number >= far->next);
-        assert_int_equal(n, draw(number, want));
-        assert_memory_equal(got, want, (size_t)n);
-        far->next = number + 1;
-        far->seen++;
-    }
+/* Every frame sent either came or is counted as lost; most came. */
+static void account(struct wire *w, struct xdp_far *far) {
+    uint64_t end = clock_mono_ns() + LIMIT_NS;
+    struct wire_stats s = stats_of(w);
+    while (far->seen + s.interface_tx_dropped < s.sent && clock_mono_ns() < end)
+        xdp_far_read(far, 10 * NS_PER_MS);
+    assert_int_equal(far->seen + s.interface_tx_dropped, s.sent);
+    assert_true(far->seen > s.sent / 2);
 }
 
 static void test_injected_frames_arrive_whole(void **state) {
     (void)state;
     enum { N = 100000 };
-    struct wire *w = open_sender();
-    struct far_end far = {.fd = space_socket("f0", true)};
-    static uint8_t bytes[BATCH][WIRE_FRAME_MAX];
-    struct frame frames[BATCH];
-    uint64_t bytes_sent = 0;
-    for (uint32_t i = 0; i < N;) {
-        unsigned n = 0;
-        for (; n < BATCH && i < N; n++, i++) {
-            frames[n] = (struct frame){.data = bytes[n], .len = draw(i, bytes[n])};
-            bytes_sent += frames[n].len;
-        }
-        assert_int_equal(w->ops->send(w, frames, n), n);
-        read_far(&far, MSG_DONTWAIT);
-    }
-    struct timeval second = {.tv_sec = 1};
-    assert_return_code(setsockopt(far.fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second), errno);
+    struct wire *w = xdp_pair_sender("n0");
+    struct xdp_far far = xdp_far_open();
+    uint64_t bytes = send_drawn(w, 0, N, &far);
+    account(w, &far);
     struct wire_stats s = stats_of(w);
-    while (far.seen + s.interface_tx_dropped < N)
-        read_far(&far, 0);
     assert_int_equal(s.sent, N);
-    assert_int_equal(s.sent_bytes, bytes_sent);
-    assert_int_equal(far.seen + s.interface_tx_dropped, N);
-    assert_true(far.seen > N / 2);
+    assert_int_equal(s.sent_bytes, bytes);
+    assert_int_equal(s.send_refused, 0);
+    assert_int_equal(s.send_calls, N / BATCH);
     w->ops->close(w);
     close(far.fd);
+}
+
+/* More than one run holds, both in frames and in bytes, in one call. */
+static void test_a_long_batch(void **state) {
+    (void)state;
+    enum { N = XDP_BATCH_MAX + 100 };
+    static uint8_t bytes[N][WIRE_FRAME_MAX];
+    static struct frame frames[N];
+    struct wire *w = xdp_pair_sender("n0");
+    struct xdp_far far = xdp_far_open();
+    for (uint32_t i = 0; i < N; i++)
+        frames[i] = (struct frame){.data = bytes[i], .len = xdp_pair_draw(i, bytes[i])};
+    assert_int_equal(w->ops->send(w, frames, N), N);
+    struct wire_stats s = stats_of(w);
+    assert_int_equal(s.sent, N);
+    assert_true(s.send_calls > 2 && s.send_calls < 10);
+    xdp_far_read(&far, 100 * NS_PER_MS);
+    assert_int_equal(far.seen + s.interface_tx_dropped, N);
+    w->ops->close(w);
+    close(far.fd);
+}
+
+static void ignore(int signal) {
+    (void)signal;
+}
+
+/* A signal cuts a run short; the rest goes out afterwards, and nothing twice. */
+static void test_signals_lose_nothing(void **state) {
+    (void)state;
+    struct wire *w = xdp_pair_sender("n0");
+    struct xdp_far far = xdp_far_open();
+    const struct sigaction act = {.sa_handler = ignore};
+    const struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
+    assert_return_code(sigaction(SIGALRM, &act, NULL), errno);
+    assert_return_code(setitimer(ITIMER_REAL, &often, NULL), errno);
+    send_drawn(w, 0, 20000, &far);
+    assert_return_code(setitimer(ITIMER_REAL, &never, NULL), errno);
+    assert_int_equal(stats_of(w).sent, 20000);
+    account(w, &far);
+    w->ops->close(w);
+    close(far.fd);
+}
+
+static void test_what_never_fits_is_counted_and_skipped(void **state) {
+    (void)state;
+    struct wire *w = xdp_pair_sender("n0");
+    struct xdp_far far = xdp_far_open();
+    static uint8_t bytes[5][2000];
+    struct frame frames[5];
+    for (uint32_t i = 0; i < 5; i++)
+        frames[i] = (struct frame){.data = bytes[i], .len = xdp_pair_draw(i, bytes[i])};
+    frames[1].len = WIRE_FRAME_MAX + 1;
+    frames[4].len = 13;
+    assert_int_equal(w->ops->send(w, frames, 5), 5);
+    struct wire_stats s = stats_of(w);
+    assert_int_equal(s.sent, 3);
+    assert_int_equal(s.send_refused, 2);
+    assert_int_equal(s.last_send_error, EMSGSIZE);
+    account(w, &far);
+    assert_int_equal(far.next, 4);
+    w->ops->close(w);
+    close(far.fd);
+}
+
+static void test_a_handle_that_only_sends(void **state) {
+    (void)state;
+    struct wire *w = xdp_pair_sender("n0");
+    struct frame got[4];
+    uint64_t drained = 1;
+    assert_int_equal(w->ops->recv(w, got, 4, &drained), 0);
+    assert_int_equal(drained, 0);
+    w->ops->wait(w, 3600 * NS_PER_SEC); /* there is room to send: returns at once */
+    w->ops->close(w);
+}
+
+/* The kernel says nothing about frames that the driver has to drop; the wire must. */
+static void test_local_loss_is_counted(void **state) {
+    (void)state;
+    struct wire *w = xdp_pair_sender("n0");
+    struct xdp_far far = xdp_far_open();
+    send_drawn(w, 0, 1000, &far);
+    account(w, &far);
+    uint64_t before = stats_of(w).interface_tx_dropped;
+    space_run("ip link set f0 down");
+    send_drawn(w, 1000, 1000, NULL);
+    struct wire_stats s = stats_of(w);
+    assert_int_equal(s.sent, 2000);
+    assert_int_equal(s.interface_tx_dropped - before, 1000);
+    w->ops->close(w);
+    close(far.fd);
+}
+
+static int send_one(struct wire *w) {
+    uint8_t bytes[WIRE_FRAME_MAX];
+    struct frame f = {.data = bytes, .len = xdp_pair_draw(0, bytes)};
+    return w->ops->send(w, &f, 1);
+}
+
+static void test_a_dead_interface_is_noticed(void **state) {
+    (void)state;
+    struct wire *w = xdp_pair_sender("n0");
+    assert_int_equal(send_one(w), 1);
+    space_run("ip link set n0 down");
+    assert_int_equal(send_one(w), -ENETDOWN);
+    w->ops->close(w);
+    space_run("ip link set n0 up");
+    w = xdp_pair_sender("n0");
+    assert_int_equal(send_one(w), 1);
+    space_run("ip link del n0");
+    assert_int_equal(send_one(w), -ENODEV);
+    w->ops->close(w);
+}
+
+/* Opened, and closed in either order, again and again: nothing stays. */
+static void test_close_leaves_nothing(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        struct wire_config c = space_config("n0");
+        struct wire *first = xdp_pair_open(&c);
+        uint32_t program = xdp_pair_program("n0");
+        assert_true(program != 0);
+        c.receive = false;
+        c.receiver = first;
+        struct wire *second = xdp_pair_open(&c);
+        assert_int_equal(xdp_pair_program("n0"), program); /* one serves both */
+        assert_int_equal(send_one(second), 1);
+        wire_xdp_ops.close(i % 2 ? first : second);
+        assert_int_equal(xdp_pair_program("n0"), program);
+        wire_xdp_ops.close(i % 2 ? second : first);
+        assert_int_equal(xdp_pair_program("n0"), 0);
+    }
+}
+
+static void test_nothing_outlives_a_kill(void **state) {
+    (void)state;
+    int ready[2];
+    char byte;
+    assert_return_code(pipe(ready), errno);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct wire_config c = space_config("n0");
+        struct wire *receiver = xdp_pair_open(&c);
+        c.receive = false;
+        c.receiver = receiver;
+        struct wire *w = xdp_pair_open(&c);
+        for (;; (void)!write(ready[1], "", 1)) /* until the pipe is full */
+            for (unsigned i = 0; i < 1000; i++)
+                if (send_one(w) < 0)
+                    _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_true(xdp_pair_program("n0") != 0);
+    assert_return_code(kill(child, SIGKILL), errno);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(xdp_pair_program("n0"), 0);
+    struct wire *again = xdp_pair_sender("n0");
+    again->ops->close(again);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void expect_refusal(const struct wire_config *config, int code, const char *words) {
+    struct error e = ERROR_INIT;
+    struct wire *w;
+    int r = wire_xdp_ops.open(config, &w, &e);
+    if (r != code || !strstr(e.text, words))
+        fail_msg("%d, \"%s\"", r, e.text);
+}
+
+static void test_a_far_end_that_would_lose_all_is_refused(void **state) {
+    (void)state;
+    struct wire_xdp_report report;
+    xdp_pair_make(1, false);
+    struct wire_config c = space_config("n0");
+    expect_refusal(&c, -EOPNOTSUPP, "ethtool -K");
+    assert_int_equal(xdp_pair_program("n0"), 0);
+    assert_int_equal(wire_xdp_probe("n0", &report), 0);
+    assert_int_equal(report.native, XDP_ANSWER_YES);
+    assert_int_equal(report.inject, XDP_ANSWER_NO);
+    assert_non_null(strstr(report.refusal.text, "ethtool -K"));
+    space_run("ethtool -K f0 gro on");
+    struct wire *w = xdp_pair_open(&c);
+    w->ops->close(w);
+}
+
+/* r0 = XDP_PASS; exit */
+static int attach_another(const char *ifname) {
+    const struct bpf_insn pass[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS},
+                                    {.code = BPF_JMP | BPF_EXIT}};
+    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
+    int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "another", "Apache-2.0", pass, sizeof pass / sizeof *pass, NULL);
+    assert_return_code(program, errno);
+    int link = bpf_link_create(program, space_ifindex(ifname), BPF_XDP, &options);
+    assert_return_code(link, errno);
+    close(program);
+    return link;
+}
+
+static void test_another_program_is_left_alone(void **state) {
+    (void)state;
+    struct wire_xdp_report report;
+    struct wire_config c = space_config("n0");
+    int link = attach_another("n0");
+    uint32_t program = xdp_pair_program("n0");
+    expect_refusal(&c, -EBUSY, "another XDP program");
+    assert_int_equal(xdp_pair_program("n0"), program);
+    assert_int_equal(wire_xdp_probe("n0", &report), 0);
+    assert_int_equal(report.other_program, program);
+    assert_non_null(strstr(report.refusal.text, "another XDP program"));
+    close(link);
+}
+
+static void test_other_links_are_refused(void **state) {
+    (void)state;
+    struct wire_xdp_report report;
+    struct wire_config c = space_config("lo");
+    c.loopback = true;
+    c.link = LINK_IP;
+    expect_refusal(&c, -EOPNOTSUPP, "Ethernet");
+    c = space_config("n0");
+    c.ifname = "nothere";
+    c.ifindex = 9999;
+    expect_refusal(&c, -ENODEV, "nothere");
+    assert_int_equal(wire_xdp_probe("nothere", &report), -ENODEV);
+    assert_int_equal(wire_xdp_probe("n0", &report), 0);
+    assert_string_equal(report.driver, "veth");
+    assert_string_equal(report.refusal.text, "");
+    assert_int_equal(report.queues, 1);
+    assert_true(report.is_virtual);
+    assert_int_equal(report.zerocopy, XDP_ANSWER_NO);
+    assert_int_equal(report.inject, XDP_ANSWER_YES);
+}
+
+static void test_without_privilege_it_says_so(void **state) {
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct wire_config c = space_config("n0");
+        struct error e = ERROR_INIT;
+        struct wire *w;
+        if (!space_drop_capability(CAP_BPF) || !space_drop_capability(CAP_SYS_ADMIN))
+            _exit(2);
+        int r = wire_xdp_ops.open(&c, &w, &e);
+        _exit(r == -EPERM && strstr(e.text, "CAP_BPF") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_injected_frames_arrive_whole, make_pair),
+        cmocka_unit_test_setup(test_a_long_batch, make_pair),
+        cmocka_unit_test_setup(test_signals_lose_nothing, make_pair),
+        cmocka_unit_test_setup(test_what_never_fits_is_counted_and_skipped, make_pair),
+        cmocka_unit_test_setup(test_a_handle_that_only_sends, make_pair),
+        cmocka_unit_test_setup(test_local_loss_is_counted, make_pair),
+        cmocka_unit_test_setup(test_a_dead_interface_is_noticed, make_pair),
+        cmocka_unit_test_setup(test_close_leaves_nothing, make_pair),
+        cmocka_unit_test_setup(test_nothing_outlives_a_kill, make_pair),
+        cmocka_unit_test(test_a_far_end_that_would_lose_all_is_refused),
+        cmocka_unit_test_setup(test_another_program_is_left_alone, make_pair),
+        cmocka_unit_test_setup(test_other_links_are_refused, make_pair),
+        cmocka_unit_test_setup(test_without_privilege_it_says_so, make_pair),
     };
     return cmocka_run_group_tests_name("wire/xdp", tests, NULL, NULL);
 }

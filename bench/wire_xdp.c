@@ -1,0 +1,155 @@
+/* Frames a second over a veth pair whose far end drops in XDP: the bare injection loop, which no transmitter that
+ * injects can pass, beside the XDP wire's and the packet wire's send. One thread; the rounds take turns, so that what
+ * else the machine does falls on all alike. In namespaces of its own; needs root. Prints a line of JSON a row. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/if_link.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "wire/xdp.h"
+#include "wire/xdp_hook.h"
+
+#define FRAME_BYTES 58u /* a SYN with one option */
+#define BATCH_MAX 4096u
+#define ROUND_NS (300 * NS_PER_MS)
+#define REPEATS 5u
+
+struct bench {
+    struct wire_config config;
+    struct wire *wire;     /* the one that is measured, or NULL */
+    struct xdp_hook *hook; /* the bare loop's */
+    unsigned batch;
+    uint8_t bytes[BATCH_MAX][64];
+    struct frame frames[BATCH_MAX];
+    struct error e;
+};
+
+static int space_enter(void) {
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
+        return -errno;
+    return system("PATH=$PATH:/usr/sbin:/sbin; ip link set lo up && ip link add n0 type veth peer name f0 &&"
+                  " ip link set n0 addrgenmode none up && ip link set f0 addrgenmode none up") == 0 ? 0 : -EIO;
+}
+
+/* r0 = XDP_DROP; exit. The links live as long as this process. */
+static int drop_all_at_far_end(void) {
+    const struct bpf_insn drop[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_DROP},
+                                    {.code = BPF_JMP | BPF_EXIT}};
+    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+    int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "drop", "Apache-2.0", drop, sizeof drop / sizeof *drop, NULL);
+    int link = program < 0 ? program : bpf_link_create(program, (int)if_nametoindex("f0"), BPF_XDP, &options);
+    /* Threaded NAPI, so that the far end works on another processor, as another machine would. */
+    return link < 0 || system("echo 1 >/sys/class/net/f0/threaded") != 0 ? -EIO : 0;
+}
+
+static void draw(struct bench *b) {
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        memset(b->bytes[i], 0xff, sizeof b->bytes[i]);
+        store_be16(b->bytes[i] + 12, ETH_P_IP);
+        store_be32(b->bytes[i] + ETHERNET_HEADER_LEN, i);
+        b->frames[i] = (struct frame){.data = b->bytes[i], .len = FRAME_BYTES};
+    }
+}
+
+static int64_t send_once(struct bench *b) {
+    return b->wire->ops->send(b->wire, b->frames, b->batch);
+}
+
+/* The batch was filled once; every run sends the same frames. */
+static int64_t run_bare(struct bench *b) {
+    int r = xdp_hook_run(b->hook, b->batch, XDP_BLOCK_BYTES);
+    return r < 0 ? r : (int64_t)b->hook->batch->next;
+}
+
+static double rate(struct bench *b, int64_t (*step)(struct bench *b)) {
+    uint64_t start = clock_mono_ns(), now = start, sent = 0;
+    while (now - start < ROUND_NS) {
+        int64_t n = step(b);
+        if (n < 0) {
+            fprintf(stderr, "bench-wire-xdp: %s\n", strerror((int)-n));
+            exit(1);
+        }
+        sent += (uint64_t)n;
+        now = clock_mono_ns();
+    }
+    return (double)sent * 1e9 / (double)(now - start);
+}
+
+static struct wire *open_wire(struct bench *b, const struct wire_ops *ops) {
+    struct wire *w;
+    if (ops->open(&b->config, &w, &b->e) == 0)
+        return w;
+    fprintf(stderr, "bench-wire-xdp: %s\n", b->e.text);
+    exit(1);
+}
+
+static double measure_bare(struct bench *b) {
+    if (xdp_hook_open(&b->config, &b->hook, &b->e) < 0) {
+        fprintf(stderr, "bench-wire-xdp: %s\n", b->e.text);
+        exit(1);
+    }
+    for (unsigned i = 0; i < b->batch; i++) {
+        b->hook->batch->slots[i].block = i;
+        b->hook->batch->slots[i].len = FRAME_BYTES;
+        memcpy(b->hook->batch->blocks[i], b->bytes[i], FRAME_BYTES);
+    }
+    double fps = rate(b, run_bare);
+    xdp_hook_release(b->hook);
+    return fps;
+}
+
+static double measure(struct bench *b, const struct wire_ops *ops) {
+    b->wire = open_wire(b, ops);
+    double fps = rate(b, send_once);
+    b->wire->ops->close(b->wire);
+    return fps;
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print(const char *what, unsigned batch, double *fps) {
+    qsort(fps, REPEATS, sizeof *fps, compare);
+    printf("{\"transmit\":\"%s\",\"batch\":%u,\"fps\":%.0f,\"least\":%.0f,\"most\":%.0f}\n", what, batch,
+           fps[REPEATS / 2], fps[0], fps[REPEATS - 1]);
+}
+
+int main(void) {
+    static const unsigned batches[] = {64, 256, 1024, 4096};
+    static struct bench b;
+    if (space_enter() < 0 || drop_all_at_far_end() < 0) {
+        fputs("bench-wire-xdp: cannot make its network\n", stderr);
+        return 1;
+    }
+    b.config = (struct wire_config){.ifname = "n0", .ifindex = (int)if_nametoindex("n0"), .ring_bytes = 1 << 20};
+    draw(&b);
+    for (unsigned i = 0; i < sizeof batches / sizeof *batches; i++) {
+        double bare[REPEATS], xdp[REPEATS], packet[REPEATS];
+        b.batch = batches[i];
+        for (unsigned k = 0; k < REPEATS; k++) {
+            bare[k] = measure_bare(&b);
+            xdp[k] = measure(&b, &wire_xdp_ops);
+            packet[k] = measure(&b, &wire_packet_ops);
+        }
+        print("bare injection", b.batch, bare);
+        print("xdp", b.batch, xdp);
+        print("packet", b.batch, packet);
+        fflush(stdout);
+    }
+    return 0;
+}
