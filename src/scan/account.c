@@ -64,8 +64,14 @@ void summary_counters(struct summary *sum, const struct counters *c) {
 void summary_missed(struct summary *sum, const struct pass *p) {
     struct estimate_counts counts;
     struct estimate estimate;
+    uint64_t found = sum->states[STATE_OPEN] + sum->states[STATE_UP], answered = p->ledger.rough.answered[0];
     pass_counts(p, &counts);
-    estimate_missed(&counts, sum->states[STATE_OPEN] + sum->states[STATE_UP], &estimate);
+    for (unsigned k = 0; k < counts.tries; k++)
+        answered += counts.answered[k];
+    /* Of what was found, the share that the counts speak of. */
+    if (answered > 0)
+        found -= (uint64_t)((double)found * (double)p->ledger.rough.answered[0] / (double)answered);
+    estimate_missed(&counts, found, &estimate);
     sum->retries = atomic_load_explicit(&p->ledger.wanted, memory_order_relaxed);
     sum->missed_known = estimate.known;
     sum->missed = estimate.open.missed;

@@ -12,6 +12,10 @@ static void *map_zero(size_t bytes) {
     return p == MAP_FAILED ? NULL : p;
 }
 
+static struct chunk *chunk_of(const struct ledger *l, uint64_t number) {
+    return &l->chunks[number & (l->capacity - 1)];
+}
+
 void ledger_want(struct ledger *l, unsigned reprobes) {
     atomic_store_explicit(&l->wanted, reprobes < l->retries ? reprobes : l->retries, memory_order_relaxed);
 }
@@ -19,6 +23,12 @@ void ledger_want(struct ledger *l, unsigned reprobes) {
 void ledger_hold(struct ledger *l, bool held) {
     l->moved |= l->held != held;
     l->held = held;
+}
+
+void ledger_rough(struct ledger *l) {
+    const struct ledger_cursor *latest = &l->cursors[0];
+    for (uint64_t i = l->cursors[l->retries + 1].chunk; i < latest->chunk + (latest->offset > 0); i++)
+        chunk_of(l, i)->rough = true;
 }
 
 void ledger_tell_firsts(struct ledger *l, ledger_firsts_fn *fn, void *ctx, uint64_t now_ns) {
@@ -64,10 +74,6 @@ void ledger_deinit(struct ledger *l) {
     *l = LEDGER_INIT;
 }
 
-static struct chunk *chunk_of(const struct ledger *l, uint64_t number) {
-    return &l->chunks[number & (l->capacity - 1)];
-}
-
 static _Atomic uint64_t *weak_of(const struct ledger *l, uint64_t number) {
     return &l->weak[(number & (l->capacity - 1)) * CHUNK_WORDS];
 }
@@ -103,7 +109,7 @@ static bool chunk_open(struct ledger *l, uint64_t number) {
         positions = CHUNK_PROBES;
     c->without = c->told = (uint16_t)(CHUNK_PROBES - positions);
     c->tried = c->counted = 0;
-    c->ended = false;
+    c->ended = c->rough = false;
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
         uint64_t used = positions > w * UINT64_C(64) ? positions - w * UINT64_C(64) : 0;
         uint64_t beyond = used >= 64 ? 0 : UINT64_MAX << used;
@@ -162,8 +168,9 @@ static void chunk_tally(struct ledger *l, uint64_t number, unsigned k, const uin
         set += (unsigned)__builtin_popcountll(bits[w]);
     struct ledger_firsts f = {.position = l->first + number * CHUNK_PROBES, .begin_ns = l->firsts_ns,
                               .end_ns = c->sent_ns, .sent = CHUNK_PROBES - c->without, .answered = set - c->told};
-    l->tally.reached[k - 1] += f.sent;
-    l->tally.answered[k - 1] += f.answered;
+    struct ledger_tally *tally = c->rough ? &l->rough : &l->tally;
+    tally->reached[k - 1] += f.sent;
+    tally->answered[k - 1] += f.answered;
     c->told = (uint16_t)set;
     c->counted = (uint8_t)k;
     if (k > 1 || l->firsts == NULL || f.sent == 0)
@@ -200,7 +207,7 @@ static void cursor_enter(struct ledger *l, unsigned k) {
     struct chunk *c = chunk_of(l, cur->chunk);
     cur->entered = true;
     chunk_count(l, cur->chunk, k);
-    c->ended |= k > atomic_load_explicit(&l->wanted, memory_order_relaxed);
+    c->ended |= k > atomic_load_explicit(&l->wanted, memory_order_relaxed) + c->rough;
 }
 
 /* Walks cursor k >= 1 through its chunk to the next unanswered position. */
@@ -311,6 +318,16 @@ void ledger_settle(struct ledger *l, uint64_t position) {
         l->moved = true;
         c->sent_ns = 0;
     }
+}
+
+bool ledger_withdraw(struct ledger *l, uint64_t position) {
+    uint64_t offset = position - l->first, bit = UINT64_C(1) << offset % 64;
+    struct chunk *c = chunk_of(l, offset / CHUNK_PROBES);
+    if (atomic_fetch_or_explicit(&c->bits[offset % CHUNK_PROBES / 64], bit, memory_order_acq_rel) & bit)
+        return false;
+    c->without++;
+    c->told++;
+    return true;
 }
 
 unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64_t silent[CHUNK_WORDS]) {

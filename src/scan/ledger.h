@@ -30,6 +30,7 @@ struct chunk {
     uint8_t tried;    /* its latest try */
     uint8_t counted;  /* tries whose time is over and whose answers are in the tally */
     bool ended;       /* no further try is wanted */
+    bool rough;       /* a try of it was lost by more than the path's usual loss */
 };
 
 /* What each try has brought: the counts that say how much silence is loss. Whole chunks, each counted once try k has had
@@ -61,6 +62,7 @@ struct ledger {
     unsigned retries;    /* R: cursors behind cursor 0 */
     _Atomic unsigned wanted; /* re-probes that silence gets, 0..R */
     struct ledger_tally tally;
+    struct ledger_tally rough; /* of rough chunks, which say nothing of what the path usually loses */
     ledger_firsts_fn *firsts; /* is told of each chunk's first tries; or NULL */
     void *firsts_ctx;
     uint64_t firsts_ns;  /* when those of the chunk before had left */
@@ -106,6 +108,10 @@ void ledger_want(struct ledger *l, unsigned reprobes);
  * Second tries go into the tally meanwhile. */
 void ledger_hold(struct ledger *l, bool held);
 
+/* The path was given too much, or this machine has lost answers: all chunks in flight are tallied apart from now on, and
+ * get one try more. */
+void ledger_rough(struct ledger *l);
+
 /* Every chunk has its second try in the tally, so holding on would teach nothing. */
 static inline bool ledger_counted_all(const struct ledger *l) {
     return l->counted == l->n_chunks;
@@ -137,6 +143,10 @@ void ledger_stamp(struct ledger *l, uint64_t now_ns);
 
 /* Settles a position that ledger_next just handed out, without a probe (own port, no route, host down). */
 void ledger_settle(struct ledger *l, uint64_t position);
+
+/* Takes back a re-probe (try >= 1) that ledger_next just handed out: the position is given up at once, and is in no
+ * tally from now on. False: it has been answered in the meantime. */
+bool ledger_withdraw(struct ledger *l, uint64_t position);
 
 /* After LEDGER_RETIRE: closes the oldest chunk. silent[] receives the bits that nobody answered, *base the position of
  * its bit 0. Returns the number of silent positions. */

@@ -141,9 +141,13 @@ void pass_free(struct pass *p) {
 }
 
 void pass_counts(const struct pass *p, struct estimate_counts *out) {
+    const struct ledger_tally *usual = &p->ledger.tally, *rough = &p->ledger.rough;
     *out = (struct estimate_counts){.tries = p->ledger.retries + 1};
-    memcpy(out->reached, p->ledger.tally.reached, sizeof p->ledger.tally.reached);
-    memcpy(out->answered, p->ledger.tally.answered, sizeof p->ledger.tally.answered);
+    /* What a rough chunk's first tries left unanswered is as good as untried: the others lose what the path usually does. */
+    for (unsigned k = 0; k < out->tries; k++) {
+        out->reached[k] = usual->reached[k] + (k + 1 < out->tries ? rough->reached[k + 1] : 0);
+        out->answered[k] = usual->answered[k] + (k + 1 < out->tries ? rough->answered[k + 1] : 0);
+    }
 }
 
 /* Which pass a progress line may look at. */

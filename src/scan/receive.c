@@ -272,13 +272,19 @@ static void canary_offer(struct pass *p, const struct answer *a, uint64_t index)
         canaries_offer(&p->steer->canaries, index);
 }
 
+/* Was this endpoint asked although it had answered before? Each time is a connection of its own then. */
+static bool is_canary(struct pass *p, const struct answer *a, uint64_t index) {
+    bool steered = p->steer != NULL && canaries_answered(&p->steer->canaries, index);
+    return steered || (p->lot != NULL && lot_suspects(p->lot) > 0 && lot_is_canary(p->lot, &a->endpoint, index));
+}
+
 static void answer_take(struct receiver *x, unsigned wire, const struct frame *f, const struct reply *r,
                         const struct answer *a, uint64_t index, uint64_t position) {
     struct pass *p = x->pass;
     bool parked = false;
     enum ledger_mark mark = mark_of(p, a, index, position, &parked);
     bool again = mark == LEDGER_AGAIN || mark == LEDGER_LATE;
-    bool canary = again && p->steer != NULL && canaries_answered(&p->steer->canaries, index);
+    bool canary = again && is_canary(p, a, index);
     struct ruling ruling = rule(p, index, mark, a, canary);
     if (wants_reset(p, r, a, ruling.news || canary))
         outbox_put(x, wire, r, ANSWER_RESET);

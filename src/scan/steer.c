@@ -71,11 +71,21 @@ static void show(struct pass *p) {
     atomic_store_explicit(&p->counters.rate_blind, v.blind, memory_order_relaxed);
 }
 
-bool steer_run(struct pass *p, uint64_t packets, uint64_t now_ns) {
+/* What was sent too fast, or lost here, is no measure of the path's own loss. */
+static enum steer_turn turn(struct pass *p, double before) {
+    const struct govern *g = &p->steer->govern;
+    if (g->rate < before && g->phase != GOVERN_DIP) {
+        ledger_rough(&p->ledger);
+        return STEER_FELL;
+    }
+    return g->rate > before || g->rate < before ? STEER_CHANGED : STEER_STEADY;
+}
+
+enum steer_turn steer_run(struct pass *p, uint64_t packets, uint64_t now_ns) {
     struct steer *s = p->steer;
     s->packets = packets;
     if (now_ns < govern_next_ns(&s->govern))
-        return false;
+        return STEER_STEADY;
     uint64_t timeout = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed);
     uint64_t lost = counted(&p->counters.ring_dropped);
     double rate = s->govern.rate;
@@ -89,7 +99,7 @@ bool steer_run(struct pass *p, uint64_t packets, uint64_t now_ns) {
     govern_times(&s->govern, atomic_load_explicit(&p->scan->rtt.srtt_ns, memory_order_relaxed), timeout);
     (void)govern_step(&s->govern, now_ns, packets);
     show(p);
-    return s->govern.rate != rate;
+    return turn(p, rate);
 }
 
 void steer_idle(struct pass *p, uint64_t now_ns) {

@@ -20,8 +20,13 @@ struct steer {
 /* The steering of a pass, which starts at start_pps; max_pps 0: no cap. NULL: no memory. */
 struct steer *steer_new(struct pass *p, uint64_t max_pps, uint64_t start_pps, uint64_t now_ns);
 
-/* So many packets have left. Whatever the governor has to know is told; true: the rate has changed. */
-bool steer_run(struct pass *p, uint64_t packets, uint64_t now_ns);
+enum steer_turn {
+    STEER_STEADY,
+    STEER_CHANGED, /* the rate has */
+    STEER_FELL     /* so it has, since more was sent than got through: chunks have been marked rough */
+};
+/* So many packets have left. Whatever the governor has to know is told. */
+enum steer_turn steer_run(struct pass *p, uint64_t packets, uint64_t now_ns);
 
 /* The order had nothing to send. */
 void steer_idle(struct pass *p, uint64_t now_ns);

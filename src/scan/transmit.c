@@ -54,6 +54,7 @@ struct transmitter {
     unsigned enough, reprobes_min; /* with --retries auto: what estimate_enough() last said, and what it gets at least */
     struct ledger_tally told;      /* what of the tally has gone into ... */
     struct estimate_counts recent; /* ... the counts of late, which older ones fade from: paths change */
+    uint64_t unknown_ns;     /* since when it is not known what the path loses */
     uint64_t estimated_ns;   /* when it was last decided how many re-probes are wanted */
     struct {
         uint64_t position;
@@ -194,6 +195,37 @@ static bool packet_build(struct transmitter *t, unsigned wire, const struct prob
     return true;
 }
 
+/* An endpoint that the ledger has given up: parked, or silent. */
+static void give_up(struct transmitter *t, uint64_t position, uint64_t now_ns) {
+    struct pass *p = t->pass;
+    uint64_t index = order_at(&p->order, position);
+    struct endpoint ep = plan_at(p->plan, index);
+    enum lot_fate fate = LOT_FATE_SILENT;
+    if (p->lot != NULL && lot_concerns(ep.slot.technique))
+        fate = lot_take(p->lot, &ep, index, now_ns);
+    if (fate == LOT_FATE_SILENT) {
+        struct verdict v = silence_of(&ep.slot);
+        count(&p->counters.silent[v.state], 1);
+        finding_push(t, &ep, v);
+    } else if (fate == LOT_FATE_UNDECIDED) {
+        count(&p->counters.undecided, 1);
+        finding_push(t, &ep, (struct verdict){STATE_UNKNOWN, REASON_RATE_LIMITED});
+    }
+}
+
+/* A probe that would be in vain is left to the lot. */
+static bool leave_to_lot(struct transmitter *t, const struct ledger_work *work, const struct endpoint *ep) {
+    struct pass *p = t->pass;
+    if (p->lot == NULL || lot_suspects(p->lot) == 0 || !lot_wants(p->lot, ep))
+        return false;
+    if (work->tried == 0)
+        ledger_settle(&p->ledger, work->position);
+    else if (!ledger_withdraw(&p->ledger, work->position))
+        return true;
+    give_up(t, work->position, clock_mono_ns());
+    return true;
+}
+
 /* Builds the probe to one position, unless that is settled without one. */
 static void probe_one(struct transmitter *t, const struct ledger_work *work) {
     struct pass *p = t->pass;
@@ -202,6 +234,8 @@ static void probe_one(struct transmitter *t, const struct ledger_work *work) {
     struct probe_path own;
     _Atomic uint64_t *settled = &p->counters.settled_unreachable; /* where no packet of it can go that way */
     const struct probe_path *addresses = addresses_of(t, &ep, path, &own, &settled);
+    if (addresses != NULL && leave_to_lot(t, work, &ep))
+        return;
     unsigned built = 0, parts = addresses == NULL ? 0 : probe_parts(&p->scan->probe, &ep);
     for (unsigned part = 0; part < parts; part++)
         built += packet_build(t, path->wire, addresses, &ep, work->tried, part);
@@ -279,30 +313,12 @@ static void batch_send(struct transmitter *t) {
     t->full = false;
 }
 
-/* An endpoint that the ledger has given up: parked, or silent. */
-static void give_up(struct transmitter *t, uint64_t position, uint64_t now_ns) {
-    struct pass *p = t->pass;
-    uint64_t index = order_at(&p->order, position);
-    struct endpoint ep = plan_at(p->plan, index);
-    enum lot_fate fate = LOT_FATE_SILENT;
-    if (p->lot != NULL && lot_concerns(ep.slot.technique))
-        fate = lot_take(p->lot, &ep, index, now_ns);
-    if (fate == LOT_FATE_SILENT) {
-        struct verdict v = silence_of(&ep.slot);
-        count(&p->counters.silent[v.state], 1);
-        finding_push(t, &ep, v);
-    } else if (fate == LOT_FATE_UNDECIDED) {
-        count(&p->counters.undecided, 1);
-        finding_push(t, &ep, (struct verdict){STATE_UNKNOWN, REASON_RATE_LIMITED});
-    }
-}
-
 static void retire(struct transmitter *t) {
     struct pass *p = t->pass;
     uint64_t base, silent[CHUNK_WORDS], now = clock_mono_ns();
     unsigned n = ledger_retire(&p->ledger, now, &base, silent);
-    bool listed = pass_lists_silence(p);
-    if (p->lot == NULL && !listed && (p->techniques & (p->techniques - 1)) == 0) {
+    bool listed = pass_lists_silence(p), parks = p->lot != NULL && lot_suspects(p->lot) > 0;
+    if (!parks && !listed && (p->techniques & (p->techniques - 1)) == 0) {
         count(&p->counters.silent[techniques[__builtin_ctz(p->techniques)].on[OUTCOME_SILENCE].state], n);
         return;
     }
@@ -325,9 +341,13 @@ static uint64_t lot_run(struct transmitter *t) {
     struct pass *p = t->pass;
     struct lot_work work;
     while (p->lot != NULL) {
-        uint64_t watermark = atomic_load_explicit(&p->ledger.watermark_ns, memory_order_acquire);
-        uint64_t rto = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed);
-        enum lot_step step = lot_next(p->lot, clock_mono_ns(), watermark, rto, &work);
+        struct lot_now now = {
+            .now_ns = clock_mono_ns(),
+            .watermark_ns = atomic_load_explicit(&p->ledger.watermark_ns, memory_order_acquire),
+            .rto_ns = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed),
+        };
+        now.packets_max = pace_allow(&p->pace, now.now_ns, t->cost, 1) > 0 ? t->batch_max : 0;
+        enum lot_step step = lot_next(p->lot, &now, &work);
         if (step == LOT_IDLE)
             break;
         if (step == LOT_WAIT)
@@ -348,11 +368,19 @@ static uint64_t lot_run(struct transmitter *t) {
  * tries' time, nothing more can be learned, or waiting has become too long. */
 static bool hold_on(const struct transmitter *t, uint64_t now_ns) {
     const struct pass *p = t->pass;
-    const struct ledger_tally *tally = &p->ledger.tally;
+    const struct estimate_counts *c = &t->recent;
     uint64_t timeout = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed);
-    double share = tally->reached[0] > 0 ? (double)tally->reached[1] / (double)tally->reached[0] : 0;
-    return t->enough != 1 && (double)tally->answered[0] * share < HOLD_ANSWERS && t->reprobes_min == 0 &&
-           !ledger_counted_all(&p->ledger) && now_ns - p->started_ns < HOLD_NS + 3 * timeout;
+    double share = c->reached[0] > 0 ? (double)c->reached[1] / (double)c->reached[0] : 0;
+    return t->enough != 1 && (double)c->answered[0] * share < HOLD_ANSWERS && t->reprobes_min == 0 &&
+           !ledger_counted_all(&p->ledger) && now_ns - t->unknown_ns < HOLD_NS + 3 * timeout;
+}
+
+/* What the path was said to lose, it lost for being given too much. */
+static void loss_forget(struct transmitter *t, uint64_t now_ns) {
+    t->recent = (struct estimate_counts){.tries = 0};
+    t->told = t->pass->ledger.tally;
+    t->enough = 0;
+    t->unknown_ns = now_ns;
 }
 
 /* --retries auto: how many re-probes silence is worth, by what the tries have brought so far. */
@@ -448,7 +476,10 @@ static void steer(struct transmitter *t, uint64_t now_ns) {
     uint64_t index;
     if (p->steer == NULL)
         return;
-    if (steer_run(p, t->packets, now_ns)) {
+    enum steer_turn turn = steer_run(p, t->packets, now_ns);
+    if (turn == STEER_FELL)
+        loss_forget(t, now_ns);
+    if (turn != STEER_STEADY) {
         uint64_t milli_pps = govern_milli_pps(&p->steer->govern);
         pace_set(&p->pace, milli_pps);
         rate_set(t, milli_pps);
@@ -479,7 +510,7 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
     }
     rate_set(t, milli_pps);
     t->all_timed = RTT_TABLE_SIZE;
-    t->last_sent_ns = clock_mono_ns();
+    t->last_sent_ns = t->unknown_ns = clock_mono_ns();
 }
 
 void *transmit_run(void *arg) {

@@ -402,6 +402,33 @@ static void held_tries_follow_when_let_go(void **state) {
     ledger_deinit(&l);
 }
 
+/* Chunks sent too fast are tallied apart and get one try more than is wanted; those sent after that do not. */
+static void rough_chunks_get_one_try_more(void **state) {
+    (void)state;
+    enum { N = 4 * CHUNK_PROBES, R = 3 };
+    struct ledger l = open_ledger(0, N, R, N, 0);
+    uint8_t tries[N] = {0};
+    struct ledger_work work;
+    unsigned sent = 0;
+    ledger_want(&l, 1);
+    for (unsigned i = 0; i < 2 * CHUNK_PROBES + 10; i++) {
+        assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+        tries[work.position]++;
+    }
+    ledger_stamp(&l, 1);
+    ledger_rough(&l);
+    for (uint64_t now = 2; now < 30000; now += 500) {
+        ledger_watermark(&l, now);
+        send_due(&l, now, &sent, tries);
+    }
+    for (unsigned i = 0; i < N; i++)
+        assert_int_equal(tries[i], i / CHUNK_PROBES < 3 ? 3 : 2);
+    assert_int_equal(l.tally.reached[1], CHUNK_PROBES);
+    assert_int_equal(l.tally.reached[2], 0);
+    assert_int_equal(l.rough.reached[2], 3 * CHUNK_PROBES);
+    ledger_deinit(&l);
+}
+
 struct told {
     uint64_t sent, answered, chunks, end_ns, next;
 };
@@ -461,6 +488,7 @@ int main(void) {
         cmocka_unit_test(held_silence_waits_for_its_third_try),
         cmocka_unit_test(held_tries_follow_when_let_go),
         cmocka_unit_test(first_tries_are_told_of),
+        cmocka_unit_test(rough_chunks_get_one_try_more),
         cmocka_unit_test(the_tally_counts_answers_only),
         cmocka_unit_test(silent_positions_get_every_try_once),
         cmocka_unit_test(answered_positions_are_left_alone),
