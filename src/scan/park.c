@@ -15,6 +15,13 @@
 #define SHORT_GROUPS 4u     /* canaries without an answer that are more than bad luck, where they are ... */
 #define SHORT_SHARE 4u      /* ... one in so many */
 #define VOID_GROUPS_MAX 32u /* groups in a row without any answer: the host is gone */
+#define LOOKS_MIN 2u        /* silence is believed at the second observation, ... */
+#define LOOKS_MAX 4u        /* ... at the fourth at the latest; the others fit two bits ... */
+#define MISS 0.001          /* ... if the path loses so much that more than this would be missed */
+#define CANARIES (LOOKS_MAX - 1) /* as many are sent as may well be lost */
+#define ANSWERS_AT_ONCE 20u  /* what the path loses is taken for nothing until there is more to tell, but ... */
+#define ANSWERS_AFTER_ALL 2u /* ... for a tenth where loss may be all that made the host suspected */
+#define PACE_NAP_NS UINT64_C(500000)
 
 enum stage { STAGE_IDLE, STAGE_BUILDING, STAGE_ON_ITS_WAY, STAGE_SETTLING, STAGE_ENDING };
 
@@ -23,10 +30,11 @@ struct parked {
     uint64_t first;      /* index of the host's first slot */
     unsigned n;          /* slots */
     _Atomic uint64_t *pending; /* a bit a slot: to be decided */
-    uint64_t *once;      /* a bit a slot: silent in one observation */
+    uint64_t *looks;     /* two bits a slot: observations of silence */
+    uint64_t at_once, after_all; /* answers of slots without such observations, and of others: what the path loses */
     _Atomic uint64_t n_pending;
-    _Atomic uint64_t canary;   /* index of the canary on its way */
-    _Atomic uint64_t canary_ns; /* when its answer was read; 0: not yet */
+    _Atomic uint64_t canary[CANARIES]; /* indexes of the canaries on their way; UINT64_MAX: none */
+    _Atomic uint64_t canary_ns;        /* when the first of their answers was read; 0: not yet */
     enum stage stage;
     uint64_t wake_ns;    /* when it is to be looked at: the heap's key */
     uint64_t deadline_ns; /* UINT64_MAX: none */
@@ -36,7 +44,8 @@ struct parked {
     unsigned void_groups;
     unsigned groups, short_groups; /* so far: all, and those whose canary stayed unanswered */
     bool limited;        /* they are many */
-    unsigned at, n_group; /* of the group: handed out, or settled; and all */
+    unsigned at, n_group; /* of the group: handed out (the canaries, too), or settled; and all */
+    unsigned n_canaries;
     uint32_t group[LOT_GROUP_MAX];
 };
 
@@ -77,7 +86,7 @@ static void parked_free(struct parked *p) {
     if (p == NULL)
         return;
     free((void *)p->pending);
-    free(p->once);
+    free(p->looks);
     free(p);
 }
 
@@ -119,8 +128,9 @@ bool lot_answered(struct lot *l, const struct endpoint *ep, uint64_t index, stru
     struct parked *p = v == NULL ? NULL : atomic_load_explicit(&v->parked, memory_order_acquire);
     if (p == NULL)
         return false;
-    if (atomic_load_explicit(&p->canary, memory_order_acquire) == index)
-        atomic_store_explicit(&p->canary_ns, now_ns, memory_order_release);
+    for (unsigned i = 0; i < CANARIES && atomic_load_explicit(&p->canary_ns, memory_order_relaxed) == 0; i++)
+        if (atomic_load_explicit(&p->canary[i], memory_order_acquire) == index)
+            atomic_store_explicit(&p->canary_ns, now_ns, memory_order_release);
     if (!bit_take(p->pending, (unsigned)(index - p->first)))
         return false;
     pending_less(l, p);
@@ -178,23 +188,31 @@ static void heap_pop(struct lot *l) {
 
 /* ---- transmitter ---- */
 
-static struct parked *parked_new(struct lot *l, addr_t a, struct voice *v, uint64_t now_ns) {
+static void canaries_clear(struct parked *p) {
+    for (unsigned i = 0; i < CANARIES; i++)
+        atomic_store_explicit(&p->canary[i], UINT64_MAX, memory_order_relaxed);
+}
+
+static struct parked *parked_new(struct lot *l, const struct endpoint *ep, struct voice *v, uint64_t now_ns) {
     uint64_t first;
     unsigned n;
-    if (l->n_all == LOT_PARKED_MAX || plan_slots_of(l->plan, a, &first, &n) == NULL)
+    if (l->n_all == LOT_PARKED_MAX || plan_slots_of(l->plan, ep->addr, &first, &n) == NULL)
         return NULL;
     struct parked *p = calloc(1, sizeof *p);
     size_t words = (n + 63) / 64;
-    uint64_t *pending = calloc(words, sizeof *pending), *once = calloc(words, sizeof *once);
-    if (p == NULL || pending == NULL || once == NULL) {
+    uint64_t *pending = calloc(words, sizeof *pending), *looks = calloc(2 * words, sizeof *looks);
+    if (p == NULL || pending == NULL || looks == NULL) {
         free(pending);
-        free(once);
+        free(looks);
         free(p);
         return NULL;
     }
-    *p = (struct parked){.voice = v, .first = first, .n = n, .pending = (_Atomic uint64_t *)pending, .once = once,
-                         .canary = UINT64_MAX, .deadline_ns = UINT64_MAX, .interval_ns = INTERVAL_FIRST_NS,
-                         .wanted = 1, .wake_ns = now_ns};
+    *p = (struct parked){.voice = v, .first = first, .n = n, .pending = (_Atomic uint64_t *)pending, .looks = looks,
+                         .deadline_ns = UINT64_MAX, .interval_ns = INTERVAL_FIRST_NS,
+                         .wanted = 1, .wake_ns = now_ns, .at_once = ANSWERS_AT_ONCE};
+    if (voice_kind_of(ep->slot.technique) == VOICE_OTHERS)
+        p->after_all = ANSWERS_AFTER_ALL;
+    canaries_clear(p);
     if (l->timeout_ns > 0)
         p->deadline_ns = now_ns + l->timeout_ns;
     l->all[l->n_all++] = p;
@@ -207,7 +225,7 @@ enum lot_fate lot_take(struct lot *l, const struct endpoint *ep, uint64_t index,
     if (!is_limited(v))
         return LOT_FATE_SILENT;
     struct parked *p = atomic_load_explicit(&v->parked, memory_order_relaxed);
-    if (l->ending || (p == NULL && (p = parked_new(l, ep->addr, v, now_ns)) == NULL))
+    if (l->ending || (p == NULL && (p = parked_new(l, ep, v, now_ns)) == NULL))
         return LOT_FATE_UNDECIDED;
     if (p->stage == STAGE_ENDING) /* its time is over */
         return LOT_FATE_UNDECIDED;
@@ -241,10 +259,33 @@ static unsigned next_pending(const struct parked *p, unsigned from) {
     return p->n;
 }
 
-/* Chooses the endpoints of a group, in the order of their slots, round and round. False when nothing is parked. */
-static bool group_choose(struct parked *p) {
+/* How often silence must be observed to be believed. */
+static unsigned looks_wanted(const struct parked *p) {
+    double loss = (double)p->after_all / (double)(p->at_once + p->after_all), missed = loss * loss;
+    unsigned n = LOOKS_MIN;
+    for (; n < LOOKS_MAX && missed > MISS; n++)
+        missed *= loss;
+    return n;
+}
+
+/* A verdict for one slot, unless an answer was quicker. */
+static bool decide(struct lot *l, struct parked *p, unsigned slot, struct lot_work *work) {
+    work->index = p->first + slot;
+    atomic_store_explicit(&l->deciding, work->index + 1, memory_order_seq_cst);
+    if (!bit_take(p->pending, slot)) {
+        atomic_store_explicit(&l->deciding, 0, memory_order_release);
+        return false;
+    }
+    pending_less(l, p);
+    return true;
+}
+
+/* Chooses the endpoints of a group, in the order of their slots, round and round. All its packets leave at once, at most
+ * so many: else the host could have an answer for the last that it had not for the first. False: nothing is parked. */
+static bool group_choose(struct parked *p, unsigned packets_max) {
     p->n_group = p->at = 0;
-    while (p->n_group < p->wanted) {
+    p->n_canaries = looks_wanted(p) - 1;
+    while (p->n_group < p->wanted && (p->n_group == 0 || p->n_group + p->n_canaries < packets_max)) {
         unsigned slot = next_pending(p, p->cursor);
         if (slot == p->n || (p->n_group > 0 && slot == p->group[0]))
             break;
@@ -258,18 +299,21 @@ static bool is_pending(const struct parked *p, unsigned slot) {
     return atomic_load_explicit(&p->pending[slot / 64], memory_order_relaxed) >> slot % 64 & 1;
 }
 
-/* Hands the group out, one by one, and the canary behind it. */
+/* Hands the group out, one by one, and the canaries behind it. */
 static void group_next(struct lot *l, struct parked *p, struct lot_work *work) {
-    if (p->at < p->n_group) {
-        work->index = p->first + p->group[p->at++];
-        work->last = false;
+    unsigned at = p->at++, nth = at - p->n_group;
+    work->last = false;
+    if (at < p->n_group) {
+        work->index = p->first + p->group[at];
         return;
     }
-    work->index = p->first + (uint32_t)(voice_canary(p->voice, p->cursor) - (uint32_t)p->first);
-    work->last = true;
-    atomic_store_explicit(&p->canary_ns, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->canary, work->index, memory_order_release);
-    l->building = p;
+    work->index = p->first + (uint32_t)(voice_canary(p->voice, p->cursor + nth) - (uint32_t)p->first);
+    work->last = nth + 1 == p->n_canaries;
+    if (nth == 0)
+        atomic_store_explicit(&p->canary_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->canary[nth], work->index, memory_order_release);
+    if (work->last)
+        l->building = p;
 }
 
 void lot_sent(struct lot *l, uint64_t now_ns) {
@@ -290,17 +334,36 @@ static bool group_done(const struct parked *p, uint64_t watermark_ns, uint64_t r
     return !open || watermark_ns >= p->sent_ns + rto_ns;
 }
 
+static unsigned looks_of(const struct parked *p, unsigned slot) {
+    return p->looks[slot / 32] >> slot % 32 * 2 & 3;
+}
+
+/* What the answers of the group tell: of the limit by their number, of the path by those that were silent before. */
+static unsigned answers_count(struct parked *p) {
+    unsigned answered = 0;
+    for (unsigned i = 0; i < p->n_group; i++) {
+        if (is_pending(p, p->group[i]))
+            continue;
+        answered++;
+        *(looks_of(p, p->group[i]) == 0 ? &p->at_once : &p->after_all) += 1;
+    }
+    return answered;
+}
+
+/* Does the host limit its answers, rather than the path lose some? */
+static bool keeps_short(const struct parked *p) {
+    return p->short_groups >= SHORT_GROUPS && p->short_groups * SHORT_SHARE >= p->groups;
+}
+
 /* What the group has shown of the host's limit: how long the next one is, and when. */
 static void group_learn(struct lot *l, struct parked *p) {
-    unsigned answered = 0;
-    for (unsigned i = 0; i < p->n_group; i++)
-        answered += !is_pending(p, p->group[i]);
+    unsigned answered = answers_count(p), half = p->wanted > 1 ? p->wanted / 2 : 1;
     bool canary = atomic_load_explicit(&p->canary_ns, memory_order_relaxed) > 0;
-    atomic_store_explicit(&p->canary, UINT64_MAX, memory_order_relaxed);
+    canaries_clear(p);
     p->void_groups = canary || answered > 0 ? 0 : p->void_groups + 1;
     p->groups++;
     p->short_groups += !canary;
-    if (!p->limited && p->short_groups >= SHORT_GROUPS && p->short_groups * SHORT_SHARE >= p->groups) {
+    if (!p->limited && keeps_short(p)) {
         p->limited = true;
         atomic_fetch_add_explicit(&l->n_limited, 1, memory_order_relaxed);
     }
@@ -308,10 +371,10 @@ static void group_learn(struct lot *l, struct parked *p) {
         p->wanted = p->wanted * 2 < LOT_GROUP_MAX ? p->wanted * 2 : LOT_GROUP_MAX;
         p->interval_ns -= p->interval_ns / 8;
     } else if (answered > 0) {
-        p->wanted = answered;
+        p->wanted = answered > half ? answered : half;
         p->interval_ns -= p->interval_ns / 16;
     } else {
-        p->wanted = 1;
+        p->wanted = half;
         p->interval_ns += p->interval_ns / 4;
     }
     if (p->interval_ns < INTERVAL_MIN_NS)
@@ -321,27 +384,15 @@ static void group_learn(struct lot *l, struct parked *p) {
     p->at = canary ? 0 : p->n_group; /* without the canary's answer, silence says nothing */
 }
 
-/* A verdict for one slot, unless an answer was quicker. */
-static bool decide(struct lot *l, struct parked *p, unsigned slot, struct lot_work *work) {
-    work->index = p->first + slot;
-    atomic_store_explicit(&l->deciding, work->index + 1, memory_order_seq_cst);
-    if (!bit_take(p->pending, slot)) {
-        atomic_store_explicit(&l->deciding, 0, memory_order_release);
-        return false;
-    }
-    pending_less(l, p);
-    return true;
-}
-
-/* The slots of a group that stayed silent before an answered canary: the second time, it is believed. */
+/* The slots of a group that stayed silent before an answered canary: after a few such observations, it is believed. */
 static bool group_settle(struct lot *l, struct parked *p, struct lot_work *work) {
+    unsigned wanted = looks_wanted(p);
     while (p->at < p->n_group) {
         unsigned slot = p->group[p->at++];
-        uint64_t bit = UINT64_C(1) << slot % 64;
         if (!is_pending(p, slot))
             continue;
-        if ((p->once[slot / 64] & bit) == 0)
-            p->once[slot / 64] |= bit;
+        if (looks_of(p, slot) + 1 < wanted)
+            p->looks[slot / 32] += UINT64_C(1) << slot % 32 * 2;
         else if (decide(l, p, slot, work))
             return true;
     }
@@ -357,14 +408,19 @@ static bool give_up(struct lot *l, struct parked *p, struct lot_work *work) {
 }
 
 /* One step of the first host of the heap, which is due. False: look at the heap again. */
-static bool host_step(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uint64_t rto_ns, struct lot_work *work,
-                      enum lot_step *step) {
+static bool host_step(struct lot *l, const struct lot_now *now, struct lot_work *work, enum lot_step *step) {
     struct parked *p = l->heap[0];
-    if (p->stage != STAGE_BUILDING && (l->ending || now_ns >= p->deadline_ns || p->void_groups >= VOID_GROUPS_MAX))
+    bool over = (now->now_ns >= p->deadline_ns && keeps_short(p)) || p->void_groups >= VOID_GROUPS_MAX;
+    if (p->stage != STAGE_BUILDING && (l->ending || over))
         p->stage = STAGE_ENDING;
     switch (p->stage) {
     case STAGE_IDLE:
-        if (!group_choose(p)) {
+        if (now->packets_max == 0) {
+            work->wake_ns = now->now_ns + PACE_NAP_NS;
+            *step = LOT_WAIT;
+            return true;
+        }
+        if (!group_choose(p, now->packets_max)) {
             heap_pop(l);
             return false;
         }
@@ -374,8 +430,8 @@ static bool host_step(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uin
         *step = LOT_PROBE;
         return true;
     case STAGE_ON_ITS_WAY:
-        if (!group_done(p, watermark_ns, rto_ns)) {
-            heap_delay(l, now_ns + rto_ns / LOOKS_PER_RTO);
+        if (!group_done(p, now->watermark_ns, now->rto_ns)) {
+            heap_delay(l, now->now_ns + now->rto_ns / LOOKS_PER_RTO);
             return false;
         }
         group_learn(l, p);
@@ -397,17 +453,18 @@ static bool host_step(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uin
     return false;
 }
 
-enum lot_step lot_next(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uint64_t rto_ns, struct lot_work *work) {
+enum lot_step lot_next(struct lot *l, const struct lot_now *given, struct lot_work *work) {
+    struct lot_now now = *given;
     enum lot_step step;
     atomic_store_explicit(&l->deciding, 0, memory_order_release);
-    voices_timeout(l->voices, rto_ns);
-    if (rto_ns > RTO_MAX_NS)
-        rto_ns = RTO_MAX_NS;
+    voices_timeout(l->voices, now.rto_ns);
+    if (now.rto_ns > RTO_MAX_NS)
+        now.rto_ns = RTO_MAX_NS;
     while (l->n_heap > 0) {
         work->wake_ns = l->heap[0]->wake_ns;
-        if (!l->ending && work->wake_ns > now_ns)
+        if (!l->ending && work->wake_ns > now.now_ns)
             return LOT_WAIT;
-        if (host_step(l, now_ns, watermark_ns, rto_ns, work, &step))
+        if (host_step(l, &now, work, &step))
             return step;
     }
     return LOT_IDLE;

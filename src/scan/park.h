@@ -83,8 +83,13 @@ struct lot_work {
     bool last;        /* LOT_PROBE: the group is whole: send it, then call lot_sent() */
     uint64_t wake_ns;
 };
-/* rto_ns: how long an answer may take. Timeouts are compared with the watermark, as the ledger's are. */
-enum lot_step lot_next(struct lot *l, uint64_t now_ns, uint64_t watermark_ns, uint64_t rto_ns, struct lot_work *work);
+struct lot_now {
+    uint64_t now_ns;
+    uint64_t watermark_ns; /* timeouts are compared with it, as the ledger's are */
+    uint64_t rto_ns;       /* how long an answer may take */
+    unsigned packets_max;  /* that the pace lets leave at once, canaries included (but a group has two at least); 0: none */
+};
+enum lot_step lot_next(struct lot *l, const struct lot_now *now, struct lot_work *work);
 /* The group left at now_ns. */
 void lot_sent(struct lot *l, uint64_t now_ns);
 /* Ends: all that is parked becomes undecided with the next lot_next() calls. */

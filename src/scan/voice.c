@@ -8,7 +8,8 @@
 
 #define TABLE_SIZE (2 * VOICE_HOSTS_MAX) /* open addressing, at most half full */
 #define FADE_TIMEOUTS 8u /* a limit shows within two timeouts, and a scan's end lacks the later tries of one */
-#define LATER_MIN 4.0f   /* fewer may be one mishap, as of a router that still looks for the host */
+#define STRETCH 16u      /* answers to the first try: fewer than expected show within so many */
+#define LATER_MIN 2.0f   /* fewer may be one mishap, as of a router that still looks for the host */
 
 struct host {
     _Atomic uint64_t high, low; /* its address */
@@ -24,6 +25,7 @@ struct voices {
     unsigned n_hosts;
     uint32_t epoch;
     uint64_t epoch_ns;       /* when it began */
+    uint64_t first;          /* answers to the first try, of all hosts */
     double weighted, weight; /* of all hosts: shares of later answers by weight, and weights */
 };
 
@@ -37,8 +39,8 @@ struct voices *voices_new(void) {
         return NULL;
     }
     voices_timeout(v, NS_PER_SEC);
-    v->weight = 2 * (double)VOICE_WEIGHT;
-    v->weighted = v->weight * (double)VOICE_LOSS;
+    v->weight = VOICE_PRIOR;
+    v->weighted = VOICE_PRIOR * VOICE_LOSS;
     return v;
 }
 
@@ -154,11 +156,27 @@ static double surprise(double n, double k, double q) {
     return n * (share * log(share / q) + rest);
 }
 
-static bool voice_stands_out(const struct voices *v, const struct voice *voice) {
+/* What chance may do in one of so many scans. */
+static double alarm(const struct voices *v, const struct voice *voice) {
+    return log(VOICE_ALARMS * (double)v->n_hosts * (1 + (voice->before + voice->lately) / STRETCH));
+}
+
+/* Do more of its answers than of the others' come late? */
+static bool voice_is_late(const struct voices *v, const struct voice *voice) {
     double others = (v->weighted - (double)voice->told) / (v->weight - (double)voice->weight);
-    return voice->later >= LATER_MIN &&
-           surprise((double)(voice->first + voice->later), (double)voice->later, others) >
-               log(VOICE_ALARMS * (double)v->n_hosts);
+    return voice->later >= LATER_MIN && surprise((double)(voice->first + voice->later), (double)voice->later, others) >
+                                            alarm(v, voice);
+}
+
+/* Has it answered fewer first tries lately, by the clock that those of the others are? In a random order each host is
+ * asked at a steady share of the pace. */
+static bool voice_is_faint(const struct voices *v, const struct voice *voice) {
+    double others = (double)(v->first - voice->before - voice->lately);
+    double before = others > 0 ? (double)voice->others_before / others : 1;
+    double n = voice->before + voice->lately;
+    if (voice->before < STRETCH || voice->before <= 2 * before * n - n)
+        return false;
+    return surprise(n, voice->before, before) * others / (others + n) > alarm(v, voice);
 }
 
 /* Counts fade only while first tries are answered: at a scan's end nothing but later ones is left, which must not look
@@ -176,9 +194,24 @@ static void voice_fade(struct voices *v, struct voice *voice, uint64_t now_ns) {
     }
 }
 
+/* An answer to the first try. */
+static void voice_first(struct voices *v, struct voice *voice) {
+    v->first++;
+    voice->lately++;
+    if (voice_is_faint(v, voice))
+        voice_limited(v, voice);
+    if (voice->lately < STRETCH)
+        return;
+    voice->before += voice->lately;
+    voice->lately = 0;
+    voice->others_before = v->first - voice->before;
+}
+
 static void voice_count(struct voices *v, struct voice *voice, int tried, uint64_t now_ns) {
-    if (tried == 0)
+    if (tried == 0) {
         voice_fade(v, voice, now_ns);
+        voice_first(v, voice);
+    }
     voice->first += tried == 0;
     voice->later += tried > 0;
     float n = voice->first + voice->later, weight = n < VOICE_WEIGHT ? n : VOICE_WEIGHT;
@@ -187,7 +220,7 @@ static void voice_count(struct voices *v, struct voice *voice, int tried, uint64
     v->weight += (double)(weight - voice->weight);
     voice->told = told;
     voice->weight = weight;
-    if (tried > 0 && voice_stands_out(v, voice))
+    if (tried > 0 && voice_is_late(v, voice))
         voice_limited(v, voice);
 }
 

@@ -25,9 +25,10 @@
 
 #define VOICE_HOSTS_MAX 65536u
 #define VOICE_CANARIES 4u
-#define VOICE_WEIGHT 32.0f
-#define VOICE_LOSS 0.15f
-#define VOICE_ALARMS 1000.0
+#define VOICE_WEIGHT 64.0f
+#define VOICE_PRIOR 32.0
+#define VOICE_LOSS 0.25
+#define VOICE_ALARMS 100.0
 
 enum voice_kind { VOICE_ERRORS, VOICE_OTHERS, VOICE_KINDS };
 
@@ -44,6 +45,8 @@ struct voice {
     float told;         /* what it has in the sum of weighted shares ... */
     float weight;       /* ... and of weights */
     uint32_t epoch;     /* in which they last faded */
+    uint32_t before, lately;        /* answers to the first try: until the last stretch began, and since ... */
+    uint64_t others_before;         /* ... and how many those of all others were when it began */
 };
 
 /* A table of voices. fade_ns: counts are halved so often; it follows the timeout. NULL: no memory. */

@@ -54,6 +54,11 @@ static enum lot_fate take(struct world *w, uint64_t index) {
     return lot_take(w->lot, &ep, index, w->now);
 }
 
+static enum lot_step next(struct world *w, struct lot_work *work) {
+    struct lot_now now = {.now_ns = w->now, .watermark_ns = w->now, .rto_ns = RTO_NS, .packets_max = LOT_GROUP_MAX};
+    return lot_next(w->lot, &now, work);
+}
+
 static bool is_silent(const struct world *w, uint64_t index) {
     return w->silent_every > 0 && index % w->n_ports % w->silent_every == 0;
 }
@@ -121,7 +126,7 @@ static void deliver(struct world *w) {
 static enum lot_step serve(struct world *w) {
     struct lot_work work;
     for (;;) {
-        enum lot_step step = lot_next(w->lot, w->now, w->now, RTO_NS, &work);
+        enum lot_step step = next(w, &work);
         switch (step) {
         case LOT_PROBE:
             arrive(w, work.index);
@@ -242,16 +247,16 @@ static void test_strangers(void **state) {
     assert_int_equal(take(&w, 3), LOT_FATE_SILENT); /* it never sent an error */
     assert_false(answer(&w, 4, false, 0));           /* nor is a UDP answer one */
     assert_int_equal(take(&w, 3), LOT_FATE_SILENT);
-    assert_int_equal(lot_next(w.lot, w.now, w.now, RTO_NS, &work), LOT_IDLE);
+    assert_int_equal(next(&w, &work), LOT_IDLE);
     assert_false(answer(&w, 4, true, 0));
     assert_int_equal(take(&w, 3), LOT_FATE_PARKED);
     assert_true(answer(&w, 3, false, 0)); /* open, in the meantime */
     assert_int_equal(lot_parked(w.lot), 0);
     assert_int_equal(take(&w, 5), LOT_FATE_PARKED);
     lot_end(w.lot);
-    assert_int_equal(lot_next(w.lot, w.now, w.now, RTO_NS, &work), LOT_UNDECIDED);
+    assert_int_equal(next(&w, &work), LOT_UNDECIDED);
     assert_int_equal(work.index, 5);
-    assert_int_equal(lot_next(w.lot, w.now, w.now, RTO_NS, &work), LOT_IDLE);
+    assert_int_equal(next(&w, &work), LOT_IDLE);
     lot_free(w.lot);
     plan_free(w.plan);
 }
