@@ -112,22 +112,26 @@ static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     (void)ppoll(p, h->n_queues + 1, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */
 }
 
+/* Adds what the queues' sockets received, and had no room for. */
+static void add_queues(const struct xdp_hook *h, struct wire_stats *out) {
+    for (unsigned i = 0; i < h->n_queues; i++) {
+        out->received += h->queues[i].taken;
+        out->ring_dropped += __atomic_load_n(&h->queues[i].passage->lost, __ATOMIC_RELAXED);
+    }
+}
+
 static void xdp_stats(struct wire *base, struct wire_stats *out) {
     struct xdp_wire *w = (struct xdp_wire *)base;
-    const struct xdp_hook *h = w->hook;
+    const struct xdp_fate *fate = w->hook->fate;
     w->packet->ops->stats(w->packet, out);
+    uint64_t lost = __atomic_load_n(&fate->dropped, __ATOMIC_RELAXED);
+    lost += __atomic_load_n(&fate->failed, __ATOMIC_RELAXED);
+    if (out->interface_tx_dropped < lost) /* some drivers count what they have no room for as dropped, others do not */
+        out->interface_tx_dropped = lost;
     if (w->receives) {
-        for (unsigned i = 0; i < h->n_queues; i++) {
-            out->received += h->queues[i].taken;
-            out->ring_dropped += __atomic_load_n(&h->queues[i].passage->lost, __ATOMIC_RELAXED);
-        }
+        add_queues(w->hook, out);
         return;
     }
-    /* Some drivers count a frame that they have no room for as dropped, others do not. */
-    uint64_t lost = __atomic_load_n(&h->fate->dropped, __ATOMIC_RELAXED) +
-                    __atomic_load_n(&h->fate->failed, __ATOMIC_RELAXED);
-    if (out->interface_tx_dropped < lost)
-        out->interface_tx_dropped = lost;
     out->sent = w->counts.sent;
     out->sent_bytes = w->counts.sent_bytes;
     out->send_refused = w->counts.send_refused;

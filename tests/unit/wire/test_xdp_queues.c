@@ -82,6 +82,42 @@ static void test_each_queue_has_its_own_socket(void **state) {
     xdp_hook_release(h);
 }
 
+static void count(const struct frame *f, void *arg) {
+    (void)f;
+    ++*(uint64_t *)arg;
+}
+
+/* Faster than anything can be received: what came, and what was lost on either side, is what was sent. */
+static void test_at_full_speed_every_frame_is_accounted_for(void **state) {
+    (void)state;
+    enum { CALLS = 200, N = 1000 };
+    xdp_pair_make(1, true);
+    struct wire_config c = space_config("n0");
+    struct wire *near = xdp_pair_open(&c), *far = xdp_pair_sender("f0");
+    static uint8_t bytes[N][64];
+    struct frame frames[N];
+    struct wire_stats in, out;
+    uint64_t seen = 0, end = clock_mono_ns() + LIMIT_NS;
+    for (uint32_t i = 0; i < N; i++) {
+        space_tcp_frame(bytes[i], 64, 80, 40000, i);
+        frames[i] = (struct frame){.data = bytes[i], .len = 64};
+    }
+    for (unsigned i = 0; i < CALLS; i++) {
+        assert_int_equal(far->ops->send(far, frames, N), N);
+        space_receive(near, WIRE_BATCH_MAX, count, &seen);
+    }
+    do {
+        space_receive(near, 1, count, &seen);
+        near->ops->stats(near, &in);
+        far->ops->stats(far, &out);
+    } while (seen + in.ring_dropped + out.interface_tx_dropped < out.sent && clock_mono_ns() < end);
+    assert_int_equal(out.sent, CALLS * N);
+    assert_int_equal(in.received, seen);
+    assert_int_equal(seen + in.ring_dropped + out.interface_tx_dropped, out.sent);
+    far->ops->close(far);
+    near->ops->close(near);
+}
+
 /* What a driver with zero-copy transmits by; a veth takes the same path with a copy. */
 static void test_a_socket_sends(void **state) {
     (void)state;
@@ -127,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_of_each_queue_are_received),
         cmocka_unit_test(test_each_queue_has_its_own_socket),
+        cmocka_unit_test(test_at_full_speed_every_frame_is_accounted_for),
         cmocka_unit_test(test_a_socket_sends),
         cmocka_unit_test(test_an_open_socket_keeps_the_queue),
     };
