@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,8 +146,9 @@ static int world_attach(struct loader *loader) {
             return fail("map of copies", code);
     }
     if (delays(&loader->settings)) {
+        const struct sched_param first = {.sched_priority = 1}; /* a busy scanner must not make answers late */
         loader->holder = holder_new(bpf_map__fd(world->maps.held), (int)index);
-        if (!loader->holder)
+        if (!loader->holder || sched_setscheduler(0, SCHED_FIFO, &first))
             return fail("hold answers", errno);
     }
     LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
