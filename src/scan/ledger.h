@@ -117,6 +117,11 @@ static inline bool ledger_counted_all(const struct ledger *l) {
     return l->counted == l->n_chunks;
 }
 
+/* Every chunk is retired. */
+static inline bool ledger_is_done(const struct ledger *l) {
+    return l->cursors[l->retries + 1].chunk == l->n_chunks;
+}
+
 /* Has `fn` told of the first tries of each chunk, from now_ns (monotonic) on; called from within ledger_next() and
  * ledger_retire(), in the order of the chunks. */
 void ledger_tell_firsts(struct ledger *l, ledger_firsts_fn *fn, void *ctx, uint64_t now_ns);

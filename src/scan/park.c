@@ -21,9 +21,12 @@
 #define CANARIES (LOOKS_MAX - 1) /* as many are sent as may well be lost */
 #define ANSWERS_AT_ONCE 20u  /* what the path loses is taken for nothing until there is more to tell, but ... */
 #define ANSWERS_AFTER_ALL 2u /* ... for a tenth where loss may be all that made the host suspected */
+#define DOUBT_TIMEOUTS 8u    /* for so long is silence kept where something speaks against it, but not enough yet */
+#define DOUBT_LOOKS 4u       /* a timeout */
+#define DOUBT_PARKED_MAX (LOT_PARKED_MAX / 2)
 #define PACE_NAP_NS UINT64_C(500000)
 
-enum stage { STAGE_IDLE, STAGE_BUILDING, STAGE_ON_ITS_WAY, STAGE_SETTLING, STAGE_ENDING };
+enum stage { STAGE_DOUBT, STAGE_IDLE, STAGE_BUILDING, STAGE_ON_ITS_WAY, STAGE_SETTLING, STAGE_ENDING };
 
 struct parked {
     const struct voice *voice;
@@ -32,12 +35,13 @@ struct parked {
     _Atomic uint64_t *pending; /* a bit a slot: to be decided */
     uint64_t *looks;     /* two bits a slot: observations of silence */
     uint64_t at_once, after_all; /* answers of slots without such observations, and of others: what the path loses */
-    _Atomic uint64_t n_pending;
     _Atomic uint64_t canary[CANARIES]; /* indexes of the canaries on their way; UINT64_MAX: none */
     _Atomic uint64_t canary_ns;        /* when the first of their answers was read; 0: not yet */
     enum stage stage;
+    bool queued;         /* it is in the heap */
     uint64_t wake_ns;    /* when it is to be looked at: the heap's key */
     uint64_t deadline_ns; /* UINT64_MAX: none */
+    uint64_t doubt_ns;    /* until then */
     uint64_t sent_ns, interval_ns;
     unsigned cursor;     /* the next slot of the round */
     unsigned wanted;     /* length of the next group */
@@ -51,7 +55,7 @@ struct parked {
 
 struct lot {
     const struct plan *plan;
-    uint64_t timeout_ns;
+    uint64_t timeout_ns, rto_ns;
     struct voices *voices;
     struct parked **heap; /* by wake_ns; [0] is first */
     struct parked **all;  /* of the scan, to free them */
@@ -72,6 +76,7 @@ struct lot *lot_new(const struct plan *plan, uint64_t timeout_ns) {
         return NULL;
     l->plan = plan;
     l->timeout_ns = timeout_ns;
+    l->rto_ns = RTO_MAX_NS;
     l->voices = voices_new();
     l->heap = calloc(LOT_PARKED_MAX, sizeof(struct parked *));
     l->all = calloc(LOT_PARKED_MAX, sizeof(struct parked *));
@@ -116,8 +121,7 @@ static bool bit_take(_Atomic uint64_t *bits, unsigned i) {
     return atomic_fetch_and_explicit(&bits[i / 64], ~bit, memory_order_acq_rel) & bit;
 }
 
-static void pending_less(struct lot *l, struct parked *p) {
-    atomic_fetch_sub_explicit(&p->n_pending, 1, memory_order_relaxed);
+static void pending_less(struct lot *l) {
     atomic_fetch_sub_explicit(&l->n_parked, 1, memory_order_relaxed);
 }
 
@@ -133,7 +137,7 @@ bool lot_answered(struct lot *l, const struct endpoint *ep, uint64_t index, stru
             atomic_store_explicit(&p->canary_ns, now_ns, memory_order_release);
     if (!bit_take(p->pending, (unsigned)(index - p->first)))
         return false;
-    pending_less(l, p);
+    pending_less(l);
     return true;
 }
 
@@ -170,6 +174,7 @@ static void heap_sink(struct lot *l) {
 
 static void heap_push(struct lot *l, struct parked *p) {
     unsigned i = l->n_heap++;
+    p->queued = true;
     l->heap[i] = p;
     for (; i > 0 && l->heap[(i - 1) / 2]->wake_ns > l->heap[i]->wake_ns; i = (i - 1) / 2)
         heap_swap(l, i, (i - 1) / 2);
@@ -182,6 +187,7 @@ static void heap_delay(struct lot *l, uint64_t wake_ns) {
 }
 
 static void heap_pop(struct lot *l) {
+    l->heap[0]->queued = false;
     l->heap[0] = l->heap[--l->n_heap];
     heap_sink(l);
 }
@@ -193,7 +199,7 @@ static void canaries_clear(struct parked *p) {
         atomic_store_explicit(&p->canary[i], UINT64_MAX, memory_order_relaxed);
 }
 
-static struct parked *parked_new(struct lot *l, const struct endpoint *ep, struct voice *v, uint64_t now_ns) {
+static struct parked *parked_new(struct lot *l, const struct endpoint *ep, struct voice *v) {
     uint64_t first;
     unsigned n;
     if (l->n_all == LOT_PARKED_MAX || plan_slots_of(l->plan, ep->addr, &first, &n) == NULL)
@@ -209,31 +215,49 @@ static struct parked *parked_new(struct lot *l, const struct endpoint *ep, struc
     }
     *p = (struct parked){.voice = v, .first = first, .n = n, .pending = (_Atomic uint64_t *)pending, .looks = looks,
                          .deadline_ns = UINT64_MAX, .interval_ns = INTERVAL_FIRST_NS,
-                         .wanted = 1, .wake_ns = now_ns, .at_once = ANSWERS_AT_ONCE};
+                         .wanted = 1, .at_once = ANSWERS_AT_ONCE};
     if (voice_kind_of(ep->slot.technique) == VOICE_OTHERS)
         p->after_all = ANSWERS_AFTER_ALL;
     canaries_clear(p);
-    if (l->timeout_ns > 0)
-        p->deadline_ns = now_ns + l->timeout_ns;
     l->all[l->n_all++] = p;
     atomic_store_explicit(&v->parked, p, memory_order_release);
     return p;
 }
 
+/* From now on its endpoints are asked, and not kept in doubt: the host's time begins. */
+static void parked_ask(const struct lot *l, struct parked *p, uint64_t now_ns) {
+    p->stage = STAGE_IDLE;
+    p->wake_ns = now_ns;
+    if (l->timeout_ns > 0 && p->deadline_ns == UINT64_MAX)
+        p->deadline_ns = now_ns + l->timeout_ns;
+}
+
+static void parked_begin(struct lot *l, struct parked *p, bool limited, uint64_t now_ns) {
+    if (limited) {
+        parked_ask(l, p, now_ns);
+    } else {
+        p->stage = STAGE_DOUBT;
+        p->wake_ns = now_ns + l->rto_ns / DOUBT_LOOKS;
+        p->doubt_ns = now_ns + DOUBT_TIMEOUTS * l->rto_ns;
+    }
+    heap_push(l, p);
+}
+
 enum lot_fate lot_take(struct lot *l, const struct endpoint *ep, uint64_t index, uint64_t now_ns) {
     struct voice *v = voice_of(l, ep);
-    if (!is_limited(v))
+    bool limited = is_limited(v);
+    enum lot_fate refused = limited ? LOT_FATE_UNDECIDED : LOT_FATE_SILENT;
+    if (v == NULL || !(limited || atomic_load_explicit(&v->doubtful, memory_order_relaxed)))
         return LOT_FATE_SILENT;
     struct parked *p = atomic_load_explicit(&v->parked, memory_order_relaxed);
-    if (l->ending || (p == NULL && (p = parked_new(l, ep, v, now_ns)) == NULL))
-        return LOT_FATE_UNDECIDED;
+    if (l->ending || (p == NULL && !limited && l->n_all >= DOUBT_PARKED_MAX) ||
+        (p == NULL && (p = parked_new(l, ep, v)) == NULL))
+        return refused;
     if (p->stage == STAGE_ENDING) /* its time is over */
         return LOT_FATE_UNDECIDED;
     unsigned slot = (unsigned)(index - p->first);
-    if (atomic_fetch_add_explicit(&p->n_pending, 1, memory_order_relaxed) == 0 && p->stage == STAGE_IDLE) {
-        p->wake_ns = now_ns;
-        heap_push(l, p);
-    }
+    if (!p->queued)
+        parked_begin(l, p, limited, now_ns);
     atomic_fetch_add_explicit(&l->n_parked, 1, memory_order_relaxed);
     atomic_fetch_or_explicit(&p->pending[slot / 64], UINT64_C(1) << slot % 64, memory_order_release);
     return LOT_FATE_PARKED;
@@ -276,7 +300,7 @@ static bool decide(struct lot *l, struct parked *p, unsigned slot, struct lot_wo
         atomic_store_explicit(&l->deciding, 0, memory_order_release);
         return false;
     }
-    pending_less(l, p);
+    pending_less(l);
     return true;
 }
 
@@ -399,7 +423,7 @@ static bool group_settle(struct lot *l, struct parked *p, struct lot_work *work)
     return false;
 }
 
-/* The host's time is over: one slot after the other becomes undecided. */
+/* One slot after the other gets the same verdict: the host's time is over, or the doubt. */
 static bool give_up(struct lot *l, struct parked *p, struct lot_work *work) {
     for (unsigned slot; (slot = next_pending(p, 0)) < p->n;)
         if (decide(l, p, slot, work))
@@ -411,9 +435,22 @@ static bool give_up(struct lot *l, struct parked *p, struct lot_work *work) {
 static bool host_step(struct lot *l, const struct lot_now *now, struct lot_work *work, enum lot_step *step) {
     struct parked *p = l->heap[0];
     bool over = (now->now_ns >= p->deadline_ns && keeps_short(p)) || p->void_groups >= VOID_GROUPS_MAX;
-    if (p->stage != STAGE_BUILDING && (l->ending || over))
+    if (p->stage == STAGE_DOUBT && is_limited(p->voice))
+        parked_ask(l, p, now->now_ns);
+    if (p->stage != STAGE_DOUBT && p->stage != STAGE_BUILDING && (l->ending || over))
         p->stage = STAGE_ENDING;
     switch (p->stage) {
+    case STAGE_DOUBT:
+        if (now->now_ns < p->doubt_ns && !now->order_done && !l->ending) {
+            heap_delay(l, now->now_ns + now->rto_ns / DOUBT_LOOKS);
+            return false;
+        }
+        *step = LOT_SILENT;
+        if (give_up(l, p, work))
+            return true;
+        p->stage = STAGE_IDLE;
+        heap_pop(l);
+        return false;
     case STAGE_IDLE:
         if (now->packets_max == 0) {
             work->wake_ns = now->now_ns + PACE_NAP_NS;
@@ -458,6 +495,7 @@ enum lot_step lot_next(struct lot *l, const struct lot_now *given, struct lot_wo
     enum lot_step step;
     atomic_store_explicit(&l->deciding, 0, memory_order_release);
     voices_timeout(l->voices, now.rto_ns);
+    l->rto_ns = now.rto_ns;
     if (now.rto_ns > RTO_MAX_NS)
         now.rto_ns = RTO_MAX_NS;
     while (l->n_heap > 0) {
@@ -475,6 +513,10 @@ void lot_end(struct lot *l) {
     for (unsigned i = 0; i < l->n_heap; i++)
         if (l->heap[i]->stage == STAGE_BUILDING) /* nothing more is sent of it */
             l->heap[i]->stage = STAGE_IDLE;
+}
+
+bool lot_takes(const struct lot *l) {
+    return voices_noted(l->voices) > 0;
 }
 
 unsigned lot_suspects(const struct lot *l) {

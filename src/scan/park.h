@@ -60,7 +60,7 @@ void lot_await(const struct lot *l, uint64_t index);
 /* The ledger gives an endpoint up. */
 enum lot_fate {
     LOT_FATE_SILENT,    /* nothing speaks against it */
-    LOT_FATE_PARKED,
+    LOT_FATE_PARKED,    /* or kept until it is known whether its host is to be suspected */
     LOT_FATE_UNDECIDED, /* it should be parked, but too many hosts are */
 };
 enum lot_fate lot_take(struct lot *l, const struct endpoint *ep, uint64_t index, uint64_t now_ns);
@@ -87,6 +87,7 @@ struct lot_now {
     uint64_t now_ns;
     uint64_t watermark_ns; /* timeouts are compared with it, as the ledger's are */
     uint64_t rto_ns;       /* how long an answer may take */
+    bool order_done;       /* the ledger has nothing left, so no doubt will be resolved any more */
     unsigned packets_max;  /* that the pace lets leave at once, canaries included (but a group has two at least); 0: none */
 };
 enum lot_step lot_next(struct lot *l, const struct lot_now *now, struct lot_work *work);
@@ -97,7 +98,9 @@ void lot_end(struct lot *l);
 
 /* -- any thread -- */
 
-/* Hosts known or suspected to limit their answers; 0: lot_take() parks nothing. */
+/* Would lot_take() say anything but silent? */
+bool lot_takes(const struct lot *l);
+/* Hosts known or suspected to limit their answers. */
 unsigned lot_suspects(const struct lot *l);
 /* Is it one of them? Then its answers say nothing of the path. */
 bool lot_is_limited(const struct lot *l, addr_t host);

@@ -317,7 +317,7 @@ static void retire(struct transmitter *t) {
     struct pass *p = t->pass;
     uint64_t base, silent[CHUNK_WORDS], now = clock_mono_ns();
     unsigned n = ledger_retire(&p->ledger, now, &base, silent);
-    bool listed = pass_lists_silence(p), parks = p->lot != NULL && lot_suspects(p->lot) > 0;
+    bool listed = pass_lists_silence(p), parks = p->lot != NULL && lot_takes(p->lot);
     if (!parks && !listed && (p->techniques & (p->techniques - 1)) == 0) {
         count(&p->counters.silent[techniques[__builtin_ctz(p->techniques)].on[OUTCOME_SILENCE].state], n);
         return;
@@ -345,6 +345,7 @@ static uint64_t lot_run(struct transmitter *t) {
             .now_ns = clock_mono_ns(),
             .watermark_ns = atomic_load_explicit(&p->ledger.watermark_ns, memory_order_acquire),
             .rto_ns = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed),
+            .order_done = ledger_is_done(&p->ledger),
         };
         now.packets_max = pace_allow(&p->pace, now.now_ns, t->cost, 1) > 0 ? t->batch_max : 0;
         enum lot_step step = lot_next(p->lot, &now, &work);

@@ -1,5 +1,6 @@
 #include "scan/voice.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -19,7 +20,7 @@ struct host {
 
 struct voices {
     struct host *table;
-    _Atomic unsigned n_limited;
+    _Atomic unsigned n_limited, n_doubtful;
     _Atomic uint64_t fade_ns;
     /* the receiver's */
     unsigned n_hosts;
@@ -101,6 +102,10 @@ unsigned voices_limited(const struct voices *v) {
     return atomic_load_explicit(&v->n_limited, memory_order_relaxed);
 }
 
+unsigned voices_noted(const struct voices *v) {
+    return voices_limited(v) + atomic_load_explicit(&v->n_doubtful, memory_order_relaxed);
+}
+
 bool voices_is_limited(const struct voices *v, addr_t host) {
     const struct host *h = host_at(v, host);
     return atomic_load_explicit(&h->used, memory_order_acquire) &&
@@ -179,6 +184,13 @@ static bool voice_is_faint(const struct voices *v, const struct voice *voice) {
     return surprise(n, voice->before, before) * others / (others + n) > alarm(v, voice);
 }
 
+static void voice_doubt(struct voices *v, struct voice *voice, bool doubtful) {
+    if (atomic_load_explicit(&voice->doubtful, memory_order_relaxed) == doubtful)
+        return;
+    atomic_store_explicit(&voice->doubtful, doubtful, memory_order_relaxed);
+    atomic_fetch_add_explicit(&v->n_doubtful, doubtful ? 1u : UINT_MAX, memory_order_relaxed);
+}
+
 /* Counts fade only while first tries are answered: at a scan's end nothing but later ones is left, which must not look
  * as if they were all. */
 static void voice_fade(struct voices *v, struct voice *voice, uint64_t now_ns) {
@@ -192,6 +204,8 @@ static void voice_fade(struct voices *v, struct voice *voice, uint64_t now_ns) {
         voice->first = ldexpf(voice->first, -epochs);
         voice->later = ldexpf(voice->later, -epochs);
     }
+    if (voice->later < 0.5f)
+        voice_doubt(v, voice, false);
 }
 
 /* An answer to the first try. */
@@ -220,7 +234,10 @@ static void voice_count(struct voices *v, struct voice *voice, int tried, uint64
     v->weight += (double)(weight - voice->weight);
     voice->told = told;
     voice->weight = weight;
-    if (tried > 0 && voice_is_late(v, voice))
+    if (tried == 0)
+        return;
+    voice_doubt(v, voice, true);
+    if (voice_is_late(v, voice))
         voice_limited(v, voice);
 }
 

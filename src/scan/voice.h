@@ -39,6 +39,7 @@ struct voice {
     _Atomic uint32_t canary[VOICE_CANARIES]; /* low halves of the indexes that answered, the latest ones ... */
     _Atomic uint32_t n_canaries;   /* ... and how often that was; 0: it has never answered */
     _Atomic bool limited;          /* known, or suspected */
+    _Atomic bool doubtful;         /* of late an answer came to a later try than the first */
     /* the receiver's */
     bool leaves_open;  /* the canaries are open ports, for want of others: each leaves a connection half open */
     float first, later; /* answers to the first try, and to later ones, of late */
@@ -70,7 +71,9 @@ void voices_timeout(struct voices *v, uint64_t rto_ns);
 struct voice *voices_find(const struct voices *v, addr_t host, enum voice_kind kind);
 /* Voices that are known or suspected to be limited. */
 unsigned voices_limited(const struct voices *v);
-/* Is either voice of this host? */
+/* Voices of which one or the other is true: limited, or doubtful. */
+unsigned voices_noted(const struct voices *v);
+/* Is either voice of this host limited? */
 bool voices_is_limited(const struct voices *v, addr_t host);
 
 /* Low half of the index of an endpoint that is known to answer, another one each time where several are: so a late

@@ -217,6 +217,45 @@ static void settled_chunks_cost_no_time(void **state) {
     ledger_deinit(&l);
 }
 
+/* A re-probe that is taken back: no try of it, no silence, and no share in the tally from then on. */
+static void a_position_taken_back_is_nobody_s(void **state) {
+    (void)state;
+    enum { N = 300 };
+    struct ledger l = open_ledger(0, N, 2, N, 0);
+    struct ledger_work work;
+    uint64_t base, silent[CHUNK_WORDS];
+    unsigned sent = 0, taken = 0, lost = 0;
+    enum ledger_step step;
+    send_due(&l, 1, &sent, NULL);
+    ledger_watermark(&l, 1001);
+    while ((step = ledger_next(&l, true, &work)) == LEDGER_PROBE) {
+        assert_int_equal(work.tried, 1);
+        if (work.position % 3 == 0)
+            continue;
+        if (work.position % 3 == 1)
+            ledger_mark(&l, work.position, false); /* the answer comes at this very moment */
+        bool withdrawn = ledger_withdraw(&l, work.position);
+        assert_int_equal(withdrawn, work.position % 3 == 2);
+        taken += withdrawn;
+        assert_int_equal(ledger_mark(&l, work.position, false), LEDGER_AGAIN);
+    }
+    assert_int_equal(taken, N / 3);
+    for (uint64_t now = 1001; step != LEDGER_DONE; now += 1000) {
+        ledger_stamp(&l, now);
+        ledger_watermark(&l, now);
+        while ((step = ledger_next(&l, true, &work)) == LEDGER_PROBE || step == LEDGER_RETIRE)
+            if (step == LEDGER_RETIRE)
+                lost += ledger_retire(&l, now, &base, silent);
+            else
+                assert_int_equal(work.position % 3, 0);
+    }
+    assert_int_equal(lost, N / 3);
+    assert_int_equal(l.tally.reached[0], N);
+    assert_int_equal(l.tally.reached[1], N - N / 3);
+    assert_int_equal(l.tally.answered[0] + l.tally.answered[1], N / 3);
+    ledger_deinit(&l);
+}
+
 /* Random answers, random batches, random time: every position ends in exactly one way, and the silent ones are exactly
  * those nobody answered. */
 static void random_walks_account_for_every_position(void **state) {
@@ -499,6 +538,7 @@ int main(void) {
         cmocka_unit_test(reuse_waits_for_the_watermark),
         cmocka_unit_test(chunks_retire_without_leave_to_probe),
         cmocka_unit_test(settled_chunks_cost_no_time),
+        cmocka_unit_test(a_position_taken_back_is_nobody_s),
         cmocka_unit_test(random_walks_account_for_every_position),
     };
     return cmocka_run_group_tests_name("scan/ledger", tests, NULL, NULL);
