@@ -480,13 +480,15 @@ static void climb_blind(struct govern *g, uint64_t now_ns) {
         climb(g, STEP_BLIND, now_ns);
 }
 
-static bool blind_time(const struct govern *g) {
-    return g->last_ns - g->first_ns >= BLIND_NS && answer_rate(g) < BLIND_ANSWERS;
+/* By the clock, and not by what was sent: later tries, which tell nothing of the rate, may be most of it. */
+static bool blind_time(const struct govern *g, uint64_t now_ns) {
+    return now_ns - epoch_start(g) >= BLIND_NS && answer_rate(g) < BLIND_ANSWERS;
 }
 
 static void learn(struct govern *g, uint64_t now_ns) {
-    bool late = g->last_ns - g->first_ns >= (answer_rate(g) < BLIND_ANSWERS ? BLIND_NS : LEARN_MAX_NS);
-    if ((answers_of(g->epoch) < LEARN_ANSWERS || !epoch_is_long(g)) && !late)
+    bool late = now_ns - epoch_start(g) >= LEARN_MAX_NS;
+    bool blind = blind_time(g, now_ns) && now_ns - epoch_start(g) >= BLIND_NS + g->timeout_ns;
+    if ((answers_of(g->epoch) < LEARN_ANSWERS || !epoch_is_long(g)) && !late && !blind)
         return;
     g->dip_ns = now_ns + g->dip_wait_ns;
     if (answer_rate(g) < BLIND_ANSWERS)
@@ -516,7 +518,7 @@ static bool over_capacity(const struct govern *g, double level) {
 
 static void climb_judge(struct govern *g, uint64_t now_ns) {
     double half = g->step > STEP_BLIND ? g->step / 2 : g->step;
-    if (!climb_is_long(g))
+    if (!climb_is_long(g) && !blind_time(g, now_ns))
         return;
     double enough = (g->step > STEP_BLIND ? UNDECIDED_FIRST : UNDECIDED) * answers_for(g, half);
     bool undecided = answer_rate(g) >= BLIND_ANSWERS && expected(g, g->epoch) > enough;
@@ -537,7 +539,7 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
         watches_reset(g);
         hold(g, now_ns, now_ns - epoch_start(g));
         g->climb_ns = 0;
-    } else if (blind_time(g) && limitless(g, curve_best(&g->curve)) > -SUSPICION) {
+    } else if (blind_time(g, now_ns) && limitless(g, curve_best(&g->curve)) > -SUSPICION) {
         climb_blind(g, now_ns);
     }
 }
@@ -545,7 +547,9 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
 /* Is less lost with less? Only asked where later tries say that something is lost, or where nobody says, and where the
  * answer comes soon. */
 static bool dip_is_due(const struct govern *g, uint64_t now_ns) {
-    bool clean = g->confirmed_sent > 100 && g->confirmed_lost < DIP_LOSS * g->confirmed_sent;
+    const struct tally *canary = &g->usual[GOVERN_CANARY];
+    bool clean = (g->confirmed_sent > 100 && g->confirmed_lost < DIP_LOSS * g->confirmed_sent) ||
+                 (canary->sent > 100 && canary->answered > (1 - DIP_LOSS) * canary->sent);
     bool quick = answers_for(g, (1 - DIP) / 2) < answer_rate(g) * DIP_TEST_SECONDS;
     return now_ns >= g->dip_ns && g->rate > g->floor && (g->bottomless ? epoch_is_long(g) : !clean && quick);
 }
