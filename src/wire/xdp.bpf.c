@@ -137,15 +137,23 @@ static __always_inline bool is(const struct net_device *dev, __u32 ifindex) {
     return (__u32)dev->ifindex == ifindex && dev->nd_net.net->net_cookie == our_netns;
 }
 
-/* After each attempt to hand redirected frames to a driver: (from, to, sent, drops, err). */
+/* After each attempt to hand redirected frames to a driver: (from, to, sent, drops, err). Those that it has no room for
+ * are the latest that were injected, since it is offered XDP_FLUSH of them before the next ones are made. The run ends
+ * there, so that the process can offer the rest again. */
 SEC("tp_btf/xdp_devmap_xmit")
 int transmitted(__u64 *args) {
     const struct net_device *from = (void *)args[0], *to = (void *)args[1];
-    int drops = (int)args[3];
-    if (drops > 0 && is(to, our_ifindex) && is(from, LOOPBACK_IFINDEX)) {
-        fate.dropped += (__u32)drops;
-        fate.error = (int)args[4];
+    int drops = (int)args[3], error = (int)args[4];
+    if (drops <= 0 || !is(to, our_ifindex) || !is(from, LOOPBACK_IFINDEX))
+        return 0;
+    if (error || (__u32)drops > batch.next) {
+        fate.lost += (__u32)drops;
+        fate.error = error;
+        return 0;
     }
+    fate.refused += (__u32)drops;
+    batch.next -= (__u32)drops;
+    batch.n = batch.next;
     return 0;
 }
 
@@ -159,7 +167,7 @@ int not_redirected(__u64 *args) {
         if (index < XDP_QUEUES_MAX && is(from, our_ifindex))
             passages[index].lost++;
     } else if (index == our_ifindex && is(from, LOOPBACK_IFINDEX)) {
-        fate.failed++;
+        fate.lost++;
         fate.error = (int)args[3];
     }
     return 0;

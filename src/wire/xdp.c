@@ -120,14 +120,19 @@ static void add_queues(const struct xdp_hook *h, struct wire_stats *out) {
     }
 }
 
+/* Some drivers count frames that they refuse as dropped. Those were offered again. What was lost in earnest is counted
+ * here, whether the driver counts it or not. */
+static uint64_t tx_dropped(const struct xdp_fate *fate, uint64_t interface_counts) {
+    uint64_t refused = __atomic_load_n(&fate->refused, __ATOMIC_RELAXED);
+    uint64_t lost = __atomic_load_n(&fate->lost, __ATOMIC_RELAXED);
+    uint64_t dropped = interface_counts >= refused ? interface_counts - refused : interface_counts;
+    return dropped < lost ? lost : dropped;
+}
+
 static void xdp_stats(struct wire *base, struct wire_stats *out) {
     struct xdp_wire *w = (struct xdp_wire *)base;
-    const struct xdp_fate *fate = w->hook->fate;
     w->packet->ops->stats(w->packet, out);
-    uint64_t lost = __atomic_load_n(&fate->dropped, __ATOMIC_RELAXED);
-    lost += __atomic_load_n(&fate->failed, __ATOMIC_RELAXED);
-    if (out->interface_tx_dropped < lost) /* some drivers count what they have no room for as dropped, others do not */
-        out->interface_tx_dropped = lost;
+    out->interface_tx_dropped = tx_dropped(w->hook->fate, out->interface_tx_dropped);
     if (w->receives) {
         add_queues(w->hook, out);
         return;

@@ -28,7 +28,6 @@
 #define VLAN_TAG_BYTES 4u
 #define RX_FRAMES_MIN 64u
 #define TX_FRAMES 2048u
-#define RUN_BATCH 64u        /* frames that the kernel handles between two flushes to the driver */
 #define BUSY_WAIT_NS (2 * NS_PER_SEC)
 #define CARRIER_WAIT_NS (10 * NS_PER_SEC) /* some cards restart when a program comes, and then negotiate their link */
 
@@ -315,7 +314,7 @@ void xdp_hook_release(struct xdp_hook *h) {
 int xdp_hook_run(const struct xdp_hook *h, unsigned n, unsigned bytes) {
     static const uint8_t blank[XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES]; /* what a frame holds before the program fills it */
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = blank, .data_size_in = bytes, .repeat = n ? (int)n : 1,
-                .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = RUN_BATCH);
+                .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = XDP_FLUSH);
     h->batch->n = n;
     h->batch->next = 0;
     return bpf_prog_test_run_opts(h->program, &options);

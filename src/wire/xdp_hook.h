@@ -22,6 +22,7 @@ struct xdp_hook {
     struct xdp_driver driver;
     uint32_t frame_max; /* bytes that the interface transmits, WIRE_FRAME_MAX at most */
     unsigned n_queues, next_queue; /* the latter: to send on */
+    uint64_t stuck_since; /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
     bool zerocopy;  /* the sockets are in zero-copy mode, and transmit; else frames are injected */
     struct xdp_batch *batch;     /* the program's memory: frames to inject, */
     const struct xdp_fate *fate; /* and what became of them */
@@ -42,8 +43,8 @@ int xdp_hook_check(const struct xdp_driver *driver, const char *ifname, bool att
 /* -EBUSY, with a line on the program of that id. */
 int xdp_hook_refuse_busy(const char *ifname, uint32_t program, struct error *e);
 
-/* Runs the program over n frames of the batch; `bytes` is the length of the longest, in whole blocks. Returns 0 or a
- * negative errno; batch->next tells how many were injected. */
+/* Runs the program over the first n frames of the batch; `bytes` is the length of the longest, in whole blocks. Returns
+ * 0 or a negative errno; batch->next tells how many were injected. */
 int xdp_hook_run(const struct xdp_hook *h, unsigned n, unsigned bytes);
 
 #endif

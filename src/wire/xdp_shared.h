@@ -6,13 +6,14 @@
 
 #define XDP_QUEUES_MAX 64u    /* receive queues whose frames are taken; those of further ones pass on to the kernel */
 #define XDP_BATCH_MAX 4096u   /* frames that one run injects at most */
+#define XDP_FLUSH 16u         /* frames that the driver is offered at once: the kernel's DEV_MAP_BULK_SIZE at most */
 #define XDP_BLOCK_BYTES 64u   /* frames are copied in pieces of a cache line */
 #define XDP_BATCH_BLOCKS 16384u /* a power of two */
 #define XDP_FRAME_BLOCKS 24u  /* of the longest frame: 1514 bytes */
 
 /* The frames of one run, which its program takes one after the other. One thread fills and runs it. */
 struct xdp_batch {
-    __u32 n;    /* frames to inject */
+    __u32 n;    /* frames to inject; fewer, once the driver refused one */
     __u32 next; /* how many of them were */
     __u64 beside[7]; /* the program's counter has a cache line of its own */
     struct {
@@ -31,9 +32,9 @@ struct xdp_passage {
 
 /* What became of injected frames behind the program. */
 struct xdp_fate {
-    __u64 dropped; /* by the driver, mostly for want of room in its ring */
-    __u64 failed;  /* not even offered to the driver */
-    __s32 error;   /* negative errno of the latest of either, or 0 */
+    __u64 refused; /* the driver had no room for them: these are offered again, and not counted in `next` */
+    __u64 lost;    /* the driver could not transmit them, or was not even offered them */
+    __s32 error;   /* negative errno of the latest lost one, or 0 */
 };
 
 #endif

@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+
+#define STUCK_NS (50 * NS_PER_MS)
+
 /* Lays frames out for one run, at most n; returns how many, and the blocks of the longest. */
 static unsigned fill(struct xdp_batch *batch, const struct frame *frames, unsigned n, unsigned *longest) {
     unsigned i, used = 0;
@@ -37,50 +41,74 @@ static int read_death(const struct xdp_fate *fate, uint64_t sent) {
         return -ENETDOWN;
     if (error == -EINVAL) /* there is no interface of that number */
         return -ENODEV;
-    return error == -ENXIO && __atomic_load_n(&fate->dropped, __ATOMIC_RELAXED) == sent ? -ENXIO : 0;
+    return error == -ENXIO && __atomic_load_n(&fate->lost, __ATOMIC_RELAXED) == sent ? -ENXIO : 0;
 }
 
-/* Returns how many frames were sent, or a negative errno; -EAGAIN when the kernel has no memory just now. */
-static int inject(struct xdp_hook *h, const struct frame *frames, unsigned n, struct wire_stats *counts) {
+/* Returns how many frames were taken, or a negative errno. Fewer than n: see *full. */
+static int inject(struct xdp_hook *h, const struct frame *frames, unsigned n, uint64_t sent, bool *full) {
+    uint64_t refused = __atomic_load_n(&h->fate->refused, __ATOMIC_RELAXED);
     unsigned longest, filled = fill(h->batch, frames, n, &longest);
     int r = xdp_hook_run(h, filled, longest * XDP_BLOCK_BYTES);
     unsigned done = __atomic_load_n(&h->batch->next, __ATOMIC_ACQUIRE); /* also if a signal cut it short */
-    int death = read_death(h->fate, counts->sent + done);
-    if (death < 0 || done > 0 || r == 0 || r == -EINTR)
-        return death < 0 ? death : (int)done;
-    return r == -ENOMEM ? -EAGAIN : r;
+    *full = r == -ENOMEM || __atomic_load_n(&h->fate->refused, __ATOMIC_RELAXED) != refused;
+    int death = read_death(h->fate, sent + done);
+    if (death < 0)
+        return death;
+    return done > 0 || r == 0 || r == -EINTR || r == -ENOMEM ? (int)done : r;
 }
 
-/* The same through the sockets, one queue after the other; -EAGAIN when all of them are full. */
-static int queue(struct xdp_hook *h, const struct frame *frames, unsigned n) {
-    for (unsigned i = 0; i < h->n_queues; i++) {
-        int r = xdp_socket_send(&h->queues[h->next_queue++ % h->n_queues].socket, frames, n);
-        if (r != 0)
-            return r;
-    }
-    return -EAGAIN;
+/* The same through the sockets: as many as one queue has room for, and the next time the next one is asked first. */
+static int queue(struct xdp_hook *h, const struct frame *frames, unsigned n, bool *full) {
+    int r = 0;
+    for (unsigned i = 0; i < h->n_queues && r == 0; i++)
+        r = xdp_socket_send(&h->queues[h->next_queue++ % h->n_queues].socket, frames, n);
+    *full = r == 0;
+    return r;
+}
+
+/* As the packet wire does, a frame is given up that is refused for so long. */
+static bool is_stuck(struct xdp_hook *h) {
+    uint64_t now = clock_mono_ns();
+    if (!h->stuck_since)
+        h->stuck_since = now;
+    if (now - h->stuck_since < STUCK_NS)
+        return false;
+    h->stuck_since = 0;
+    return true;
+}
+
+static void count_sent(const struct frame *frames, unsigned n, struct wire_stats *counts) {
+    counts->sent += n;
+    for (unsigned i = 0; i < n; i++)
+        counts->sent_bytes += frames[i].len;
 }
 
 int xdp_transmit(struct xdp_hook *h, const struct frame *frames, unsigned n, struct wire_stats *counts) {
     unsigned done = 0;
-    while (done < n) {
+    bool full = false;
+    while (done < n && !full) {
         unsigned fit = count_fit(h, frames + done, n - done);
-        int r = !fit ? -EMSGSIZE : h->zerocopy ? queue(h, frames + done, fit) : inject(h, frames + done, fit, counts);
-        counts->send_calls += fit > 0;
-        if (r >= 0) {
-            for (unsigned i = done; i < done + (unsigned)r; i++)
-                counts->sent_bytes += frames[i].len;
-            counts->sent += (unsigned)r;
-            done += (unsigned)r;
-            continue;
+        int r = 0, refusal = fit ? 0 : EMSGSIZE;
+        if (fit) {
+            r = h->zerocopy ? queue(h, frames + done, fit, &full) : inject(h, frames + done, fit, counts->sent, &full);
+            counts->send_calls++;
         }
-        if (r == -EAGAIN)
-            return (int)done;
-        counts->last_send_error = -r;
-        if (r != -EMSGSIZE)
+        if (r < 0) {
+            counts->last_send_error = -r;
             return r;
-        counts->send_refused++;
-        done++;
+        }
+        if (r > 0) {
+            count_sent(frames + done, (unsigned)r, counts);
+            h->stuck_since = 0;
+            done += (unsigned)r;
+        } else if (full && is_stuck(h)) {
+            refusal = ENOBUFS;
+        }
+        if (refusal) {
+            counts->last_send_error = refusal;
+            counts->send_refused++;
+            done++;
+        }
     }
     return (int)done;
 }

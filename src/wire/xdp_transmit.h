@@ -8,8 +8,8 @@
 #include "wire/wire.h"
 #include "wire/xdp_hook.h"
 
-/* As send in wire_ops; counts into counts. One thread. An injected frame that the driver has no room for is sent, and
- * lost: the hook's fate tells. */
+/* As send in wire_ops; counts into counts. One thread. What a driver takes and cannot transmit is told by the hook's
+ * fate alone. */
 int xdp_transmit(struct xdp_hook *h, const struct frame *frames, unsigned n, struct wire_stats *counts);
 
 #endif

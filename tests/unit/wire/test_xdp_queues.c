@@ -123,7 +123,7 @@ static void test_a_socket_sends(void **state) {
     (void)state;
     enum { N = 2000 };
     xdp_pair_make(1, true);
-    struct xdp_far far = xdp_far_open();
+    struct xdp_far far = xdp_far_open("f0");
     struct xdp_socket s;
     const struct xdp_socket_config c = {
         .ifname = "n0", .chunk = 2048, .rx_frames = 64, .tx_frames = 64, .bind_flags = XDP_COPY};

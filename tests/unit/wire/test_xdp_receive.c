@@ -347,7 +347,7 @@ static void test_a_dead_interface_is_noticed(void **state) {
 /* A receiver's own frames go out beside the transmitter's. */
 static void test_a_receiver_sends_too(void **state) {
     struct bench *b = *state;
-    struct xdp_far far = xdp_far_open();
+    struct xdp_far far = xdp_far_open("f0");
     struct wire_stats s;
     uint8_t bytes[WIRE_FRAME_MAX];
     struct frame f = {.data = bytes, .len = xdp_pair_draw(7, bytes)};

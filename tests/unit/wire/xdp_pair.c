@@ -77,8 +77,8 @@ unsigned xdp_pair_draw(uint32_t number, uint8_t *out) {
     return len;
 }
 
-struct xdp_far xdp_far_open(void) {
-    return (struct xdp_far){.fd = space_socket("f0", true)};
+struct xdp_far xdp_far_open(const char *ifname) {
+    return (struct xdp_far){.fd = space_socket(ifname, true)};
 }
 
 void xdp_far_read(struct xdp_far *far, uint64_t silence_ns) {

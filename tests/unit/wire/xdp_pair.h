@@ -25,14 +25,14 @@ bool xdp_pair_pin(unsigned cpu);
  * header, whose type is that of local experiments. `out` has room for WIRE_FRAME_MAX bytes. Returns the length. */
 unsigned xdp_pair_draw(uint32_t number, uint8_t *out);
 
-/* The far end: a packet socket on f0, and what came there. */
+/* The far end: a packet socket there, and what came. */
 struct xdp_far {
     int fd;
     uint32_t next; /* the lowest number that may still come */
     uint64_t seen;
 };
 
-struct xdp_far xdp_far_open(void);
+struct xdp_far xdp_far_open(const char *ifname);
 /* Takes all that has arrived, until so much time passes without a frame. Each frame must be the one that its number
  * says, and the numbers must rise. */
 void xdp_far_read(struct xdp_far *far, uint64_t silence_ns);
