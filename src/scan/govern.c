@@ -154,6 +154,11 @@ static void epoch_reset(struct govern *g) {
     g->first_ns = g->last_ns = 0;
 }
 
+/* Why it is no faster at the cap: somebody said so, or no wire is faster than this machine. */
+static enum govern_cause cap_cause(const struct govern *g) {
+    return g->cap < (double)RATE_UNCAPPED ? GOVERN_CAUSE_CAP : GOVERN_CAUSE_SENDER;
+}
+
 static void rate_set(struct govern *g, double rate, uint64_t now_ns) {
     rate = fmin(fmax(rate, g->floor), g->cap);
     g->rate = rate;
@@ -185,6 +190,8 @@ void govern_init(struct govern *g, uint64_t max_pps, uint64_t start_pps, uint64_
     g->since_ns = g->climb_ns = g->decay_ns = now_ns;
     g->next_ns = now_ns + GOVERN_TICK_NS;
     rate_set(g, (double)start_pps, now_ns);
+    if (g->rate >= g->cap)
+        g->cause = cap_cause(g);
 }
 
 static void watch_add(struct govern_watch *w, enum govern_stream stream, const struct tally *c, double rate,
@@ -452,7 +459,7 @@ static bool drained(struct govern *g, uint64_t now_ns) {
 
 static void climb(struct govern *g, double step, uint64_t now_ns) {
     if (g->rate >= g->cap || sender_is_the_limit(g)) {
-        g->cause = g->rate >= g->cap ? GOVERN_CAUSE_CAP : GOVERN_CAUSE_SENDER;
+        g->cause = g->rate >= g->cap ? cap_cause(g) : GOVERN_CAUSE_SENDER;
         hold(g, now_ns, 0);
         g->climb_ns = 0;
         return;

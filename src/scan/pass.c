@@ -15,6 +15,7 @@
 #define NEIGHBOUR_RETRIES 3u
 #define NEIGHBOUR_RETRIES_LARGE 1u
 #define NEIGHBOURS_LARGE 4096u
+#define STEERED_MILLI_PPS 10000u /* slower than this the path is not what decides */
 #define NEIGHBOUR_MILLI_PPS UINT64_C(10000000)
 #define MISS_USUAL 0.001
 #define MISS_LARGE 0.01
@@ -76,10 +77,11 @@ static bool lot_wanted(const struct pass *p) {
  * about, only what this machine can do. */
 static int rate_steer(struct pass *p, struct error *e) {
     const struct scan *s = p->scan;
-    if (!s->config.rate_auto || s->config.bandwidth_bps > 0)
+    uint64_t cap = s->config.rate_milli_pps;
+    if (!s->config.rate_auto || s->config.bandwidth_bps > 0 || (cap > 0 && cap < STEERED_MILLI_PPS))
         return 0;
     uint64_t start = s->loopback ? RATE_UNCAPPED : s->learnt_pps > 0 ? s->learnt_pps : GOVERN_START_PPS;
-    p->steer = steer_new(p, s->config.rate_milli_pps / 1000, start, clock_mono_ns());
+    p->steer = steer_new(p, cap / 1000, start, clock_mono_ns());
     return p->steer == NULL ? error_set(e, -ENOMEM, "no memory to steer the rate") : 0;
 }
 

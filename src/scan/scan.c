@@ -7,7 +7,10 @@
 #include "base/clock.h"
 #include "scan/engine.h"
 
-#define RING_BYTES (16u << 20) /* receive rings together: half a second of 64-byte replies at 250,000 a second */
+/* Receive rings hold half a second of replies to all that may be sent, each in its slot of so many bytes; all together. */
+#define RING_SLOT_BYTES 160u
+#define RING_BYTES_MIN (UINT64_C(16) << 20) /* blocks for four seconds, however few frames each holds */
+#define RING_BYTES_MAX (UINT64_C(64) << 20)
 #define NEIGHBOUR_TIMEOUT_FIRST_NS UINT64_C(250000000) /* a sleeping radio wakes within its beacon interval */
 
 void scan_watch(struct scan *s, enum link_type link, bool sent, const struct frame *frames, unsigned n) {
@@ -22,6 +25,12 @@ void scan_note(const struct scan *s, const char *line) {
         s->config.note(s->config.ctx, line);
 }
 
+static size_t ring_bytes(const struct scan_config *c) {
+    uint64_t pps = c->bandwidth_bps > 0 ? c->bandwidth_bps / (8 * 64) : c->rate_milli_pps / 1000;
+    uint64_t bytes = pps > RING_BYTES_MAX / RING_SLOT_BYTES ? RING_BYTES_MAX : pps / 2 * RING_SLOT_BYTES;
+    return bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
+}
+
 static int wires_open(struct scan *s, struct error *e) {
     for (unsigned i = 0; i < s->n_wires; i++) {
         struct scan_wire *w = &s->wires[i];
@@ -34,7 +43,7 @@ static int wires_open(struct scan *s, struct error *e) {
             .filter = {.port_lo = s->claim.first, .port_hi = (uint16_t)(s->claim.first + s->claim.n - 1),
                        .protocols = &s->protocols},
             .answers_for = w->borrowed[1],
-            .ring_bytes = RING_BYTES / s->n_wires,
+            .ring_bytes = ring_bytes(&s->config) / s->n_wires,
         };
         int err = s->config.wire_ops->open(&config, &w->receive, e);
         if (err < 0)
@@ -91,11 +100,11 @@ static int scan_prepare(struct scan *s, struct error *e) {
     int err = c->discover ? discovery_plan(s, e) : 0;
     if (err < 0 || (err = route_resolve(ranges, n, &options, &s->routes, e)) < 0 ||
         (err = ways_create_paths(s, e)) < 0 || (err = ways_plan_neighbours(s, e)) < 0 ||
-        (err = probes_prepare(s, e)) < 0 || (err = ways_check_mtu(s, e)) < 0 || (err = wires_open(s, e)) < 0 ||
-        (err = pcap_open(s, e)) < 0)
+        (err = probes_prepare(s, e)) < 0 || (err = ways_check_mtu(s, e)) < 0)
         return err;
     rate_choose(s);
-    return 0;
+    err = wires_open(s, e);
+    return err < 0 ? err : pcap_open(s, e);
 }
 
 int scan_create(const struct scan_config *config, struct scan **out, struct error *e) {
