@@ -1,21 +1,22 @@
 /* How many endpoints that would have answered did no try reach, and how often must silence be asked again?
  *
- * Model. A live endpoint's try goes unanswered with probability q, independent of its other tries, and q differs
- * between endpoints: it is drawn from a beta distribution of mean mu; phi = 1 / (a + b) says how much it differs. So an
- * endpoint is still unseen after k tries with probability
+ * Model. A live endpoint's try goes unanswered with probability q, independent of its other tries. The rule is one q
+ * for all: then each try finds the same share of what is left, the geometric series of the removal method (Moran 1951,
+ * Biometrika 38; Zippin 1958, Journal of Wildlife Management 22). It is fooled by loss that meets the same hosts each
+ * time: a mixture leaves more unseen than the geometric of the same early counts (Burnham and Overton 1979, Ecology
+ * 60; Chao 1987, Biometrics 43). So q may also differ between endpoints: drawn from a beta distribution of mean mu, so
+ * that one is still unseen after k tries with probability
  *     S(k) = product over j < k of (mu + j phi) / (1 + j phi),
  * the shifted beta-geometric distribution (Weinberg and Gladen 1986, Biometrics 42; Fader and Hardie 2007, Journal of
- * Interactive Marketing 21). phi -> 0 is the geometric of the removal method (Moran 1951, Biometrika 38; Zippin 1958,
- * Journal of Wildlife Management 22), which alone is fooled by loss that meets the same hosts each time: a mixture
- * leaves more unseen than the geometric of the same early counts (Burnham and Overton 1979, Ecology 60; Chao 1987,
- * Biometrics 43).
+ * Interactive Marketing 21), or with a share of the endpoints behind a worse path (Norris and Pollock 1996, Biometrics
+ * 52; Pledger 2000, Biometrics 56). Counts of few tries tell these apart badly, yet what is missed hangs on it (Link
+ * 2003, Biometrics 59); so all three are weighed, each by its evidence (loss.h).
  *
- * Inference. The counts decide how much of phi they can tell, so it is neither fixed nor tested for: (mu, phi) has a
- * posterior, computed by quadrature, under the priors Beta(1/2, 1) for mu and exp(-4 phi) / phi, 0.0001 < phi < 1. With
- * the prior N^(-1/2) for the number of live endpoints, the number missed is negative binomial at each (mu, phi), and
- * the interval is the shortest that holds 95 % of the mixture (capture-recapture by Bayes: Castledine 1981, Biometrika
- * 68). Bursts lose neighbours together, so counts and misses come in clumps: their size is a further unknown, weighed
- * by quasi-likelihood (Nelder and Pregibon 1987, Biometrika 74; Burnham and Anderson 2002, their c-hat).
+ * Inference. Each model's parameters have a posterior, computed by quadrature. With the prior N^(-1/2) for the number
+ * of live endpoints, the number missed is negative binomial at each point of it, and the interval is the shortest that
+ * holds 95 % of the mixture (capture-recapture by Bayes: Castledine 1981, Biometrika 68). Bursts lose neighbours
+ * together, so counts and misses come in clumps: their size is a further unknown, weighed by quasi-likelihood (Nelder
+ * and Pregibon 1987, Biometrika 74; Burnham and Anderson 2002, their c-hat).
  *
  * What nobody can see from here: endpoints that answer none of infinitely many tries (q = 1: hosts that were off, or
  * that shun this source). They are not in any figure of this file.
@@ -56,7 +57,7 @@ struct estimate {
 };
 
 /* What the scan missed. found = the number of open ones among the answered: loss does not ask for the state, so the
- * same share of the open ones is missing. A millisecond or two: for the summary and the progress line. */
+ * same share of the open ones is missing. Some milliseconds: for the summary. */
 void estimate_missed(const struct estimate_counts *c, uint64_t found, struct estimate *out);
 
 /* How many re-probes (1 .. ESTIMATE_RETRIES_MAX) silence needs, so that the upper 95 % bound of the share of live
