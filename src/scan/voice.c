@@ -9,6 +9,8 @@
 
 #define TABLE_SIZE (2 * VOICE_HOSTS_MAX) /* open addressing, at most half full */
 #define FADE_TIMEOUTS 8u /* a limit shows within two timeouts, and a scan's end lacks the later tries of one */
+#define LATER_DOUBT 0.5f /* one that was less than an epoch or two ago */
+#define DOUBT 3.0        /* one in twenty by chance */
 #define STRETCH 16u      /* answers to the first try: fewer than expected show within so many */
 #define LATER_MIN 2.0f   /* fewer may be one mishap, as of a router that still looks for the host */
 
@@ -161,7 +163,7 @@ static double surprise(double n, double k, double q) {
     return n * (share * log(share / q) + rest);
 }
 
-/* What chance may do in one of so many scans. */
+/* What chance does in one of VOICE_ALARMS scans. */
 static double alarm(const struct voices *v, const struct voice *voice) {
     return log(VOICE_ALARMS * (double)v->n_hosts * (1 + (voice->before + voice->lately) / STRETCH));
 }
@@ -173,15 +175,15 @@ static bool voice_is_late(const struct voices *v, const struct voice *voice) {
                                             alarm(v, voice);
 }
 
-/* Has it answered fewer first tries lately, by the clock that those of the others are? In a random order each host is
- * asked at a steady share of the pace. */
-static bool voice_is_faint(const struct voices *v, const struct voice *voice) {
-    double others = (double)(v->first - voice->before - voice->lately);
-    double before = others > 0 ? (double)voice->others_before / others : 1;
-    double n = voice->before + voice->lately;
-    if (voice->before < STRETCH || voice->before <= 2 * before * n - n)
-        return false;
-    return surprise(n, voice->before, before) * others / (others + n) > alarm(v, voice);
+/* How much speaks for it that it has answered fewer first tries lately, by the clock that those of the others are: in a
+ * random order each host is asked at a steady share of the pace. */
+static double voice_faintness(const struct voices *v, const struct voice *voice) {
+    double n = voice->before + voice->lately, others = (double)v->first - n;
+    double before = others > 0 ? (double)voice->others_before / others : 1, above = voice->before - n * before;
+    /* Pearson's chi-squared is never below twice the surprise, and takes no logarithm. */
+    if (voice->before < STRETCH || above <= 0 || above * above < DOUBT * n * before * (1 - before))
+        return 0;
+    return surprise(n, voice->before, before) * others / (others + n);
 }
 
 static void voice_doubt(struct voices *v, struct voice *voice, bool doubtful) {
@@ -204,15 +206,15 @@ static void voice_fade(struct voices *v, struct voice *voice, uint64_t now_ns) {
         voice->first = ldexpf(voice->first, -epochs);
         voice->later = ldexpf(voice->later, -epochs);
     }
-    if (voice->later < 0.5f)
-        voice_doubt(v, voice, false);
 }
 
 /* An answer to the first try. */
 static void voice_first(struct voices *v, struct voice *voice) {
     v->first++;
     voice->lately++;
-    if (voice_is_faint(v, voice))
+    double faintness = voice_faintness(v, voice);
+    voice_doubt(v, voice, voice->later >= LATER_DOUBT || faintness > DOUBT);
+    if (faintness > DOUBT && faintness > alarm(v, voice))
         voice_limited(v, voice);
     if (voice->lately < STRETCH)
         return;
