@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: $(BUILD)/build.ninja ## build build/noctule (the default)
@@ -64,7 +64,11 @@ bench: ## measure speed and recall, beside the other scanners where they are ins
 	@$(MAKE) $(BUILD)/build.ninja
 	@meson configure $(BUILD) -Dtests=enabled
 	@$(MAKE) build
-	@bench/run
+	@bench/run $(BENCHMARKS)
+
+.PHONY: bench-accuracy
+bench-accuracy: ## accuracy case by case beside the other scanners: bad paths, limits, firewalls (hours)
+	@$(MAKE) bench BENCHMARKS=cases
 
 .PHONY: install
 install: $(BUILD)/build.ninja ## install under PREFIX=/usr/local (DESTDIR is honoured)

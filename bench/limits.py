@@ -17,9 +17,9 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lab"))
 
 import netlab  # noqa: E402
+from realhost import HERE, HOST, listeners, pair  # noqa: E402
 from world.internet import World  # noqa: E402
 
-HOST, HERE = "198.18.1.1", "198.18.1.2"
 SEEN_BYTES = 100  # the stated cost of an open endpoint, at most (docs/design.md)
 
 
@@ -37,27 +37,6 @@ def timed(argv, stdout=None, stop_after=None, **options):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return time.monotonic() - start, usage.ru_maxrss / 1024, process.returncode, out
-
-
-def listeners(namespace, address, ports):
-    """Listening sockets of the namespace's own kernel; kept open by the caller."""
-    sockets = []
-    for port in ports:
-        s = namespace.socket()
-        s.bind((address, port))
-        s.listen(8)
-        sockets.append(s)
-    return sockets
-
-
-def pair(lab):
-    """A scanner and a real host, one veth between them."""
-    scanner, host = lab.namespace("scan"), lab.namespace("host")
-    lab.veth(scanner, "scan0", host, "host0")
-    scanner.ip("addr", "add", f"{HERE}/24", "dev", "scan0")
-    host.ip("addr", "add", f"{HOST}/24", "dev", "host0")
-    netlab.wait_until(lambda: "UP" in scanner.ip("-br", "link", "show", "scan0"), what="scan0 up")
-    return scanner, host
 
 
 def found(out):
