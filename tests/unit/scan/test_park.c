@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "probe/technique.h"
 #include "scan/park.h"
+#include "scan/voice.h"
 
 #define HOST_MAX 4u
 #define PORTS_MAX 65536u
@@ -23,11 +24,13 @@
 struct world {
     struct lot *lot;
     struct plan *plan;
+    uint8_t technique;
     unsigned n_hosts, n_ports, silent_every; /* every so-manieth port never answers */
     double tokens_per_second, burst;
     unsigned loss_percent;
     double tokens[HOST_MAX];
     uint64_t filled_ns[HOST_MAX];
+    bool order_done;
     uint64_t random, now, sent;
     struct {
         uint64_t index, at;
@@ -55,7 +58,8 @@ static enum lot_fate take(struct world *w, uint64_t index) {
 }
 
 static enum lot_step next(struct world *w, struct lot_work *work) {
-    struct lot_now now = {.now_ns = w->now, .watermark_ns = w->now, .rto_ns = RTO_NS, .packets_max = LOT_GROUP_MAX};
+    struct lot_now now = {.now_ns = w->now, .watermark_ns = w->now, .rto_ns = RTO_NS, .order_done = w->order_done,
+                          .packets_max = LOT_GROUP_MAX};
     return lot_next(w->lot, &now, work);
 }
 
@@ -67,14 +71,14 @@ static void world_init(struct world *w) {
     static struct slot slots[PORTS_MAX];
     struct error e;
     for (unsigned i = 0; i < w->n_ports; i++)
-        slots[i] = (struct slot){.port = (uint16_t)i, .technique = TECHNIQUE_UDP};
+        slots[i] = (struct slot){.port = (uint16_t)i, .technique = w->technique};
     struct target target = {.range = {host_of(0), host_of(w->n_hosts - 1)}, .port = -1};
     struct plan_input in = {.targets = &target, .n_targets = 1, .slots = slots, .n_slots = w->n_ports,
                             .keep_special = true};
     assert_int_equal(plan_create(&in, &w->plan, &e), 0);
     w->random = 7;
     w->now = 1000 * NS_PER_SEC;
-    for (unsigned h = 0; h < w->n_hosts; h++)
+    for (unsigned h = 0; h < w->n_hosts && h < HOST_MAX; h++)
         w->filled_ns[h] = w->now;
 }
 
@@ -175,7 +179,7 @@ static double run(struct world *w, uint64_t timeout_ns, double seconds_max) {
 /* Linux: one error a second after a burst of six. 300 ports, of which 10 never answer. */
 static void test_linux(void **state) {
     (void)state;
-    struct world w = {.n_hosts = 1, .n_ports = 300, .silent_every = 30, .tokens_per_second = 1, .burst = 6};
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 300, .silent_every = 30, .tokens_per_second = 1, .burst = 6};
     world_init(&w);
     double seconds = run(&w, 0, 2000);
     print_message("300 ports at one error a second: %.0f s, %.2f packets an answer\n", seconds, (double)w.sent / 300);
@@ -186,7 +190,7 @@ static void test_linux(void **state) {
 
 static void test_linux_with_loss(void **state) {
     (void)state;
-    struct world w = {.n_hosts = 2, .n_ports = 200, .silent_every = 20, .tokens_per_second = 1, .burst = 6,
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 2, .n_ports = 200, .silent_every = 20, .tokens_per_second = 1, .burst = 6,
                       .loss_percent = 3};
     world_init(&w);
     run(&w, 0, 2000);
@@ -198,7 +202,7 @@ static void test_linux_with_loss(void **state) {
 static void test_unlimited(void **state) {
     (void)state;
     static struct world w;
-    w = (struct world){.n_hosts = 1, .n_ports = 65536, .silent_every = 1, .tokens_per_second = 1e9, .burst = 1e9};
+    w = (struct world){.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 65536, .silent_every = 1, .tokens_per_second = 1e9, .burst = 1e9};
     world_init(&w);
     w.silent_every = 2; /* ports 0, 2, 4 ... */
     double seconds = run(&w, 0, 2000);
@@ -209,7 +213,7 @@ static void test_unlimited(void **state) {
 
 static void test_hundred_a_second(void **state) {
     (void)state;
-    struct world w = {.n_hosts = 4, .n_ports = 1000, .silent_every = 10, .tokens_per_second = 100, .burst = 20};
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 4, .n_ports = 1000, .silent_every = 10, .tokens_per_second = 100, .burst = 20};
     world_init(&w);
     double seconds = run(&w, 0, 2000);
     print_message("1,000 ports at 100 errors a second: %.0f s\n", seconds);
@@ -221,7 +225,7 @@ static void test_hundred_a_second(void **state) {
 /* The host's time is over: what is not decided is said to be so, each port once. */
 static void test_timeout(void **state) {
     (void)state;
-    struct world w = {.n_hosts = 2, .n_ports = 500, .tokens_per_second = 1, .burst = 6};
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 2, .n_ports = 500, .tokens_per_second = 1, .burst = 6};
     world_init(&w);
     double seconds = run(&w, 60 * NS_PER_SEC, 2000);
     assert_true(seconds >= 59 && seconds < 66);
@@ -232,7 +236,7 @@ static void test_timeout(void **state) {
 /* A host that goes away: it is given up although its time is not limited. */
 static void test_gone(void **state) {
     (void)state;
-    struct world w = {.n_hosts = 1, .n_ports = 100, .tokens_per_second = 0, .burst = 0};
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 100, .tokens_per_second = 0, .burst = 0};
     world_init(&w);
     run(&w, 0, 500);
     assert_int_equal(w.undecided, 99);
@@ -240,7 +244,7 @@ static void test_gone(void **state) {
 
 static void test_strangers(void **state) {
     (void)state;
-    struct world w = {.n_hosts = 1, .n_ports = 10, .tokens_per_second = 1, .burst = 1};
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 10, .tokens_per_second = 1, .burst = 1};
     world_init(&w);
     w.lot = lot_new(w.plan, 0);
     struct lot_work work;
@@ -261,6 +265,207 @@ static void test_strangers(void **state) {
     plan_free(w.plan);
 }
 
+/* TCP ports of the same hosts, in a plan of their own. */
+static void tcp_init(struct world *w, unsigned n_hosts, unsigned n_ports) {
+    *w = (struct world){.n_hosts = n_hosts, .n_ports = n_ports, .technique = TECHNIQUE_SYN};
+    world_init(w);
+    w->lot = lot_new(w->plan, 0);
+    assert_non_null(w->lot);
+}
+
+static void heard(struct world *w, uint64_t index, enum state state, enum reason reason, int tried) {
+    struct endpoint ep = plan_at(w->plan, index);
+    assert_false(lot_answered(w->lot, &ep, index, (struct verdict){state, reason}, tried, w->now));
+}
+
+static void deinit(struct world *w) {
+    lot_free(w->lot);
+    plan_free(w->plan);
+}
+
+/* Answers of many other hosts, all to the first try; then one host whose answers come late. */
+static void suspect(struct world *w, unsigned late) {
+    for (unsigned h = 1; h < w->n_hosts; h++)
+        for (unsigned i = 0; i < 64; i++)
+            heard(w, (uint64_t)h * w->n_ports + i, STATE_CLOSED, REASON_RESET, 0);
+    for (unsigned i = 0; i < 32; i++)
+        heard(w, i, STATE_CLOSED, REASON_RESET, i < late);
+}
+
+static void test_suspicion(void **state) {
+    (void)state;
+    static struct world w;
+    tcp_init(&w, 4, 200);
+    suspect(&w, 16);
+    assert_int_equal(lot_suspects(w.lot), 1);
+    assert_true(lot_is_limited(w.lot, host_of(0)));
+    assert_false(lot_is_limited(w.lot, host_of(1)));
+    assert_false(lot_is_limited(w.lot, host_of(9))); /* nobody has heard of it */
+    struct endpoint mine = plan_at(w.plan, 100), other = plan_at(w.plan, 300);
+    assert_true(lot_wants(w.lot, &mine));
+    assert_false(lot_wants(w.lot, &other));
+    assert_int_equal(take(&w, 100), LOT_FATE_PARKED);
+    assert_int_equal(take(&w, 300), LOT_FATE_SILENT);
+    deinit(&w);
+}
+
+/* One late answer: silence is kept, for eight timeouts at most, and then told without a packet. */
+static void test_doubt(void **state) {
+    (void)state;
+    static struct world w;
+    struct lot_work work;
+    tcp_init(&w, 4, 200);
+    assert_false(lot_takes(w.lot));
+    suspect(&w, 1);
+    assert_int_equal(lot_suspects(w.lot), 0);
+    assert_true(lot_takes(w.lot));
+    for (unsigned end = 0; end < 2; end++) {
+        assert_int_equal(next(&w, &work), LOT_IDLE);
+        assert_int_equal(take(&w, 100), LOT_FATE_PARKED);
+        assert_int_equal(take(&w, 101), LOT_FATE_PARKED);
+        w.now += 7 * RTO_NS;
+        assert_int_equal(next(&w, &work), LOT_WAIT);
+        struct endpoint late = plan_at(w.plan, 101);
+        assert_true(lot_answered(w.lot, &late, 101, (struct verdict){STATE_OPEN, REASON_SYN_ACK}, -1, w.now));
+        w.now += end == 0 ? RTO_NS : RTO_NS / 2;
+        w.order_done = end == 1;
+        assert_int_equal(next(&w, &work), LOT_SILENT);
+        assert_int_equal(work.index, 100);
+    }
+    assert_int_equal(next(&w, &work), LOT_IDLE);
+    deinit(&w);
+}
+
+/* What was kept is asked as soon as its host is suspected. */
+static void test_doubt_confirmed(void **state) {
+    (void)state;
+    static struct world w;
+    struct lot_work work;
+    tcp_init(&w, 4, 200);
+    suspect(&w, 1);
+    assert_int_equal(next(&w, &work), LOT_IDLE);
+    assert_int_equal(take(&w, 100), LOT_FATE_PARKED);
+    for (unsigned i = 40; i < 80; i++)
+        heard(&w, i, STATE_CLOSED, REASON_RESET, 1);
+    w.now += RTO_NS;
+    assert_int_equal(next(&w, &work), LOT_PROBE);
+    assert_int_equal(work.index, 100);
+    deinit(&w);
+}
+
+/* Resets are preferred as canaries, for open ports are left half open. */
+static void test_canaries(void **state) {
+    (void)state;
+    static struct world w;
+    tcp_init(&w, 4, 200);
+    heard(&w, 150, STATE_OPEN, REASON_SYN_ACK, 0);
+    suspect(&w, 16);
+    heard(&w, 151, STATE_OPEN, REASON_SYN_ACK, 0);
+    heard(&w, 152, STATE_FILTERED, REASON_ADMIN_PROHIBITED, 0); /* somebody else's word */
+    for (unsigned i = 0; i < 2; i++) {
+        struct endpoint open = plan_at(w.plan, 150 + i), latest = plan_at(w.plan, 31);
+        assert_false(lot_is_canary(w.lot, &open, 150 + i));
+        assert_int_equal(lot_is_canary(w.lot, &latest, 31), i == 1); /* when something is parked */
+        assert_int_equal(take(&w, 100 + i), LOT_FATE_PARKED);
+    }
+    deinit(&w);
+}
+
+/* The group that the pace allows leaves as a whole; none does when it allows nothing. */
+static void test_pace(void **state) {
+    (void)state;
+    static struct world w;
+    struct lot_work work;
+    tcp_init(&w, 4, 200);
+    suspect(&w, 16);
+    for (unsigned i = 100; i < 200; i++)
+        assert_int_equal(take(&w, i), LOT_FATE_PARKED);
+    struct lot_now now = {.now_ns = w.now, .watermark_ns = w.now, .rto_ns = RTO_NS};
+    assert_int_equal(lot_next(w.lot, &now, &work), LOT_WAIT);
+    assert_true(work.wake_ns > w.now && work.wake_ns < w.now + RTO_NS);
+    for (unsigned group = 0; group < 20; group++) {
+        unsigned packets = 0;
+        now.packets_max = 6;
+        while (lot_next(w.lot, &now, &work) == LOT_PROBE) {
+            packets++;
+            now.packets_max = 0; /* the rest of the group leaves all the same */
+            heard(&w, work.index < 32 ? work.index : 0, STATE_CLOSED, REASON_RESET, -1);
+            if (work.last)
+                lot_sent(w.lot, now.now_ns);
+        }
+        assert_in_range(packets, 2, 6);
+        now.now_ns = now.watermark_ns = work.wake_ns > now.now_ns ? work.wake_ns + NS_PER_SEC : now.now_ns + NS_PER_SEC;
+        w.now = now.now_ns;
+    }
+    deinit(&w);
+}
+
+/* A host whose parked endpoints are all answered while it waits for its next turn is parked anew, again and again. */
+static void test_parked_anew(void **state) {
+    (void)state;
+    static struct world w;
+    struct lot_work work;
+    tcp_init(&w, 4, 20000);
+    suspect(&w, 16);
+    for (unsigned i = 100; i < 100 + 2 * LOT_PARKED_MAX; i++) {
+        assert_int_equal(take(&w, i), LOT_FATE_PARKED);
+        while (next(&w, &work) == LOT_PROBE)
+            if (work.last)
+                lot_sent(w.lot, w.now);
+        if (i % 4 == 0)
+            heard(&w, work.index, STATE_CLOSED, REASON_RESET, -1); /* the canary: the host has not gone */
+        w.now += 2 * RTO_NS;
+        assert_int_equal(next(&w, &work), LOT_WAIT);
+        struct endpoint ep = plan_at(w.plan, i);
+        assert_true(lot_answered(w.lot, &ep, i, (struct verdict){STATE_CLOSED, REASON_RESET}, -1, w.now));
+        w.now += 5 * NS_PER_SEC;
+    }
+    assert_int_equal(lot_parked(w.lot), 0);
+    assert_int_equal(next(&w, &work), LOT_IDLE);
+    deinit(&w);
+}
+
+/* More hosts than are held: nothing is known of the rest. More of them limited than are parked: the rest is undecided. */
+static void test_bounds(void **state) {
+    (void)state;
+    enum { HOSTS = 70000 };
+    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = HOSTS, .n_ports = 2};
+    unsigned fates[3] = {0};
+    world_init(&w);
+    w.lot = lot_new(w.plan, 0);
+    assert_non_null(w.lot);
+    for (uint64_t h = 0; h < HOSTS; h++)
+        assert_false(answer(&w, 2 * h, true, 0));
+    for (uint64_t h = 0; h < HOSTS; h++)
+        fates[take(&w, 2 * h + 1)]++;
+    assert_int_equal(fates[LOT_FATE_SILENT], HOSTS - VOICE_HOSTS_MAX);
+    assert_int_equal(fates[LOT_FATE_PARKED], LOT_PARKED_MAX);
+    assert_int_equal(fates[LOT_FATE_UNDECIDED], VOICE_HOSTS_MAX - LOT_PARKED_MAX);
+    assert_int_equal(lot_suspects(w.lot), VOICE_HOSTS_MAX);
+    deinit(&w);
+}
+
+/* Errors are limited apart from other answers: a host known for its errors is not suspected over TCP. */
+static void test_two_voices(void **state) {
+    (void)state;
+    struct slot slots[] = {{.port = 1, .technique = TECHNIQUE_SYN}, {.port = 2, .technique = TECHNIQUE_SYN},
+                           {.port = 1, .technique = TECHNIQUE_UDP}, {.port = 2, .technique = TECHNIQUE_UDP}};
+    struct target target = {.range = {host_of(0), host_of(0)}, .port = -1};
+    struct plan_input in = {.targets = &target, .n_targets = 1, .slots = slots, .n_slots = 4, .keep_special = true};
+    struct world w = {.n_hosts = 1, .n_ports = 4};
+    struct error e;
+    assert_int_equal(plan_create(&in, &w.plan, &e), 0);
+    w.lot = lot_new(w.plan, 0);
+    assert_non_null(w.lot);
+    assert_false(answer(&w, 2, true, 0));
+    heard(&w, 0, STATE_CLOSED, REASON_RESET, 0);
+    struct endpoint udp = plan_at(w.plan, 3);
+    assert_false(lot_wants(w.lot, &udp)); /* the order's own tries go on: most hosts answer some of them */
+    assert_int_equal(take(&w, 3), LOT_FATE_PARKED);
+    assert_int_equal(take(&w, 1), LOT_FATE_SILENT);
+    deinit(&w);
+}
+
 static void test_which_techniques(void **state) {
     (void)state;
     assert_true(lot_concerns(TECHNIQUE_UDP));
@@ -271,9 +476,14 @@ static void test_which_techniques(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linux),          cmocka_unit_test(test_linux_with_loss), cmocka_unit_test(test_unlimited),
-        cmocka_unit_test(test_hundred_a_second), cmocka_unit_test(test_timeout),       cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_which_techniques),
+        cmocka_unit_test(test_linux),           cmocka_unit_test(test_linux_with_loss),
+        cmocka_unit_test(test_unlimited),       cmocka_unit_test(test_hundred_a_second),
+        cmocka_unit_test(test_timeout),         cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_strangers),       cmocka_unit_test(test_suspicion),
+        cmocka_unit_test(test_doubt),           cmocka_unit_test(test_doubt_confirmed),
+        cmocka_unit_test(test_canaries),        cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_parked_anew),     cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_two_voices),      cmocka_unit_test(test_which_techniques),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
