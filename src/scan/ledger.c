@@ -21,6 +21,8 @@ void ledger_want(struct ledger *l, unsigned reprobes) {
 }
 
 void ledger_hold(struct ledger *l, bool held) {
+    if (held && !l->held && l->counted < l->cursors[2].chunk)
+        l->counted = l->cursors[2].chunk; /* what has gone on before has been counted on its way */
     l->moved |= l->held != held;
     l->held = held;
 }

@@ -78,7 +78,7 @@ static enum steer_turn turn(struct pass *p, double before) {
         ledger_rough(&p->ledger);
         return STEER_FELL;
     }
-    return g->rate > before || g->rate < before ? STEER_CHANGED : STEER_STEADY;
+    return g->rate < before || g->rate > before ? STEER_CHANGED : STEER_STEADY;
 }
 
 enum steer_turn steer_run(struct pass *p, uint64_t packets, uint64_t now_ns) {

@@ -32,7 +32,7 @@ struct box {
 #define ESTIMATE_WINDOW 65536u /* first answers: what a path loses is known from so many, and was otherwise before */
 #define ESTIMATE_EVERY_NS UINT64_C(20000000)
 #define ESTIMATE_FIRST_NS UINT64_C(500000) /* until anything is known: the first chunks need not get tries too many */
-#define HOLD_ANSWERS 500     /* for so many endpoints that answered within two tries do third tries wait, ... */
+#define HOLD_ANSWERS 2000    /* for so many endpoints that answered within two tries do third tries wait, ... */
 #define HOLD_NS UINT64_C(2000000000) /* ... at most so long and three timeouts */
 #define ANSWERS_AGAIN_NS UINT64_C(1200000000) /* Linux: one ICMP error a second and address */
 
@@ -51,7 +51,8 @@ struct transmitter {
     uint64_t packets;      /* sent so far */
     uint64_t last_sent_ns;
     uint64_t timeout_min_ns; /* however short the round trip is */
-    unsigned enough, reprobes_min; /* with --retries auto: what estimate_enough() last said, and what it gets at least */
+    unsigned enough; /* with --retries auto: what estimate_enough() last said ... */
+    unsigned reprobes_min, reprobes_max; /* ... and what silence gets at least, and at most */
     struct ledger_tally told;      /* what of the tally has gone into ... */
     struct estimate_counts recent; /* ... the counts of late, which older ones fade from: paths change */
     uint64_t unknown_ns;     /* since when it is not known what the path loses */
@@ -365,23 +366,29 @@ static uint64_t lot_run(struct transmitter *t) {
     return UINT64_MAX;
 }
 
-/* Third tries wait where it is too early to tell that they are wanted: until enough endpoints that answered have had two
- * tries' time, nothing more can be learned, or waiting has become too long. */
+/* Endpoints that answered in chunks whose second tries have had their time, of late. */
+static double answers_known(const struct transmitter *t) {
+    const struct estimate_counts *c = &t->recent;
+    return c->reached[0] > 0 ? (double)c->answered[0] * (double)c->reached[1] / (double)c->reached[0] : 0;
+}
+
+/* Third tries wait where it is too early to tell that they are wanted: until enough is known, nothing more can be, or
+ * waiting has become too long. */
 static bool hold_on(const struct transmitter *t, uint64_t now_ns) {
     const struct pass *p = t->pass;
-    const struct estimate_counts *c = &t->recent;
     uint64_t timeout = atomic_load_explicit(&p->scan->rtt.timeout_ns, memory_order_relaxed);
-    double share = c->reached[0] > 0 ? (double)c->reached[1] / (double)c->reached[0] : 0;
-    return t->enough != 1 && (double)c->answered[0] * share < HOLD_ANSWERS && t->reprobes_min == 0 &&
+    return t->enough != 1 && answers_known(t) < HOLD_ANSWERS && t->reprobes_min == 0 &&
            !ledger_counted_all(&p->ledger) && now_ns - t->unknown_ns < HOLD_NS + 3 * timeout;
 }
 
-/* What the path was said to lose, it lost for being given too much. */
+/* What the path lost of late, it lost for being given too much. Until it is known what it loses at the new rate, few
+ * answers are no reason for many tries. */
 static void loss_forget(struct transmitter *t, uint64_t now_ns) {
     t->recent = (struct estimate_counts){.tries = 0};
     t->told = t->pass->ledger.tally;
     t->enough = 0;
     t->unknown_ns = now_ns;
+    t->reprobes_max = ESTIMATE_RETRIES_UNKNOWN;
 }
 
 /* --retries auto: how many re-probes silence is worth, by what the tries have brought so far. */
@@ -398,9 +405,13 @@ static void reprobes_choose(struct transmitter *t, uint64_t now_ns) {
     t->told = *now;
     if (t->recent.answered[0] > ESTIMATE_WINDOW)
         estimate_fade(&t->recent);
+    if (answers_known(t) >= HOLD_ANSWERS)
+        t->reprobes_max = LEDGER_RETRIES_MAX;
     t->enough = estimate_enough(&t->recent, p->miss, t->enough);
     ledger_hold(&p->ledger, hold_on(t, now_ns));
     unsigned wanted = t->enough > 0 ? t->enough : ESTIMATE_RETRIES_UNKNOWN;
+    if (wanted > t->reprobes_max)
+        wanted = t->reprobes_max;
     ledger_want(&p->ledger, wanted > t->reprobes_min ? wanted : t->reprobes_min);
     t->estimated_ns = now_ns;
 }
@@ -491,7 +502,7 @@ static void steer(struct transmitter *t, uint64_t now_ns) {
 
 static void transmitter_init(struct transmitter *t, struct pass *p) {
     const struct scan_config *c = &p->scan->config;
-    *t = (struct transmitter){.pass = p, .cost = 1};
+    *t = (struct transmitter){.pass = p, .cost = 1, .reprobes_max = LEDGER_RETRIES_MAX};
     /* A host that has spent its errors on others has the next one within a second: of the tries, doubled in distance, the
      * last must come after that, or all its closed endpoints look silent. */
     unsigned reprobes = p->miss > 0 ? ESTIMATE_RETRIES_UNKNOWN : p->ledger.retries;

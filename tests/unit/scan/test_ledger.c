@@ -468,6 +468,26 @@ static void rough_chunks_get_one_try_more(void **state) {
     ledger_deinit(&l);
 }
 
+/* Held again in the midst of a scan: what has retired since is not looked at. */
+static void holding_again_counts_each_chunk_once(void **state) {
+    (void)state;
+    enum { N = 64 * CHUNK_PROBES, R = 3 };
+    struct ledger l = open_ledger(0, N, R, 4 * CHUNK_PROBES, 0);
+    unsigned sent = 0;
+    for (uint64_t now = 1; now < 200000; now += 500) {
+        ledger_hold(&l, now / 5000 % 2 == 0);
+        ledger_watermark(&l, now);
+        send_due(&l, now, &sent, NULL);
+    }
+    ledger_hold(&l, false);
+    for (uint64_t now = 200000; send_due(&l, now, &sent, NULL) != LEDGER_DONE; now += 500)
+        ledger_watermark(&l, now);
+    assert_int_equal(sent, 4 * N);
+    for (unsigned k = 0; k <= R; k++)
+        assert_int_equal(l.tally.reached[k], N);
+    ledger_deinit(&l);
+}
+
 struct told {
     uint64_t sent, answered, chunks, end_ns, next;
 };
@@ -526,6 +546,7 @@ int main(void) {
         cmocka_unit_test(only_what_is_wanted_is_sent),
         cmocka_unit_test(held_silence_waits_for_its_third_try),
         cmocka_unit_test(held_tries_follow_when_let_go),
+        cmocka_unit_test(holding_again_counts_each_chunk_once),
         cmocka_unit_test(first_tries_are_told_of),
         cmocka_unit_test(rough_chunks_get_one_try_more),
         cmocka_unit_test(the_tally_counts_answers_only),
