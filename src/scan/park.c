@@ -304,8 +304,9 @@ static bool decide(struct lot *l, struct parked *p, unsigned slot, struct lot_wo
     return true;
 }
 
-/* Chooses the endpoints of a group, in the order of their slots, round and round. All its packets leave at once, at most
- * so many: else the host could have an answer for the last that it had not for the first. False: nothing is parked. */
+/* Chooses the endpoints of a group, in the order of their slots, round and round. All its packets leave at once, at
+ * most so many: else the host could have an answer for the last that it had not for the first. False: nothing is
+ * parked. */
 static bool group_choose(struct parked *p, unsigned packets_max) {
     p->n_group = p->at = 0;
     p->n_canaries = looks_wanted(p) - 1;

@@ -1,23 +1,18 @@
 /* Hosts that limit their answers. What such a host left unanswered is not silence. Its silent endpoints are parked here
  * and asked again at the pace of the host's own answers, beside the scan, until each is decided or the time that
- * --host-timeout gives the host is over: the rest is undecided, and said to be so.
+ * --host-timeout gives the host is over: the rest is undecided, and said to be so. scan/voice.h tells which hosts.
  *
- * Which hosts. A closed UDP port is told by an ICMP error, and every host sends few of those: Linux one a second and
- * address, after a burst of six (net/ipv4/icmp.c, RFC 1812 4.3.2.8). So a host that has sent such an error is known.
- * Resets are limited by some hosts only (FreeBSD's net.inet.icmp.icmplim: 200 a second), and all answers by some
- * firewalls. Such a host is suspected when more of its answers than of the other hosts' come to a later try than the
- * first, beyond what chance would do: what the path loses meets all hosts alike. Until there are others to compare it
- * with, a host is given the benefit of a path that loses a tenth.
+ * A host that has sent ICMP errors is known to limit them, and parked with the first endpoint that the ledger gives up.
+ * One that is suspected to limit other answers is left to the lot with all its endpoints, at once: nobody else then
+ * spends the answers that they wait for. Where something speaks for a limit, but not enough yet, silence is kept for a
+ * while, without a packet, until it is known whether to believe it.
  *
- * How a host is asked: a group of g parked endpoints, and right behind it a canary, an endpoint that is known to answer.
- * If the canary's answer comes, the host had answers left when the group arrived, so whatever of the group stays silent
- * is truly silent (it is believed at the second such observation, since packets get lost as well), and the next group
- * may be twice as long. If it does not come, nothing is learned but the pace: the groups get short, and rarer until
- * answers come. For a host that limits nothing this takes a few round trips; for Linux it takes a second an endpoint,
- * which is what its limit allows.
- *
- * The two kinds of answers are limited apart, so a host has two voices: the techniques whose closed endpoints are told
- * by ICMP errors, and the others.
+ * How a host is asked: a group of g parked endpoints, and right behind it a canary, an endpoint that is known to
+ * answer. If the canary's answer comes, the host had answers left when the group arrived, so whatever of the group
+ * stays silent is truly silent (it is believed at the second such observation or, where the path is seen to lose more,
+ * at a later one), and the next group may be twice as long. If it does not come, nothing is learned but the pace: the
+ * groups get short, and rarer until answers come. For a host that limits nothing this takes a few round trips; for
+ * Linux, which sends one error a second, it takes a second an endpoint, which is what its limit allows.
  *
  * Two threads: the one that transmits owns everything, and the one that receives records answers. */
 #ifndef NOCTULE_SCAN_PARK_H
@@ -35,7 +30,8 @@ struct lot; /* opaque */
 /* May a limit on answers hide endpoints of this technique? */
 bool lot_concerns(unsigned technique);
 
-/* A lot for the hosts of a plan, each given timeout_ns (0: for ever) from its first parked endpoint on. NULL: no memory. */
+/* A lot for the hosts of a plan. Each host that keeps canaries waiting is given timeout_ns (0: for ever) from the time
+ * on at which it is first asked. NULL: no memory. */
 struct lot *lot_new(const struct plan *plan, uint64_t timeout_ns);
 void lot_free(struct lot *l); /* NULL is fine */
 
@@ -88,7 +84,7 @@ struct lot_now {
     uint64_t watermark_ns; /* timeouts are compared with it, as the ledger's are */
     uint64_t rto_ns;       /* how long an answer may take */
     bool order_done;       /* the ledger has nothing left, so no doubt will be resolved any more */
-    unsigned packets_max;  /* that the pace lets leave at once, canaries included (but a group has two at least); 0: none */
+    unsigned packets_max;  /* that the pace lets leave at once, canaries included; 0: none; one means one endpoint */
 };
 enum lot_step lot_next(struct lot *l, const struct lot_now *now, struct lot_work *work);
 /* The group left at now_ns. */
@@ -106,6 +102,6 @@ unsigned lot_suspects(const struct lot *l);
 bool lot_is_limited(const struct lot *l, addr_t host);
 
 uint64_t lot_parked(const struct lot *l);  /* endpoints now */
-uint64_t lot_limited(const struct lot *l); /* parked hosts whose canaries stayed unanswered more often than loss explains */
+uint64_t lot_limited(const struct lot *l); /* hosts whose canaries stayed unanswered more often than loss explains */
 
 #endif

@@ -1,17 +1,23 @@
-/* What the hosts' answers tell of their limits: a table of the hosts that have answered, and whom of them to suspect.
+/* What the answers of hosts tell of their limits: a table of hosts that have answered, and whom of them to suspect.
  *
- * A host has two voices, since the two kinds of answers are limited apart: that of techniques whose closed endpoints are
- * told by ICMP errors, and that of the others. Every host limits its errors (RFC 1812 4.3.2.8, RFC 4443 2.4), so the
- * first one is known to be limited from its first error on. The second is suspected by the share of its answers that
- * came to a later try than the first: loss on the path gives about the same share to all hosts, a limit adds to that of
- * one. The share of the others is a mean over hosts, in which no host has more weight than VOICE_WEIGHT answers, and an
- * imagined pair of hosts on a path that loses VOICE_LOSS stands for those that are not there. A voice is suspected when
- * its share is above that by more than chance does once in VOICE_ALARMS scans (the bound of Chernoff 1952, Annals of
- * Mathematical Statistics 23, for each host that could be suspected). Counts fade, so that the time before a limit was
- * met, a burst that it allows, does not hide it.
+ * A host has two voices, since two kinds of answers are limited apart: that of techniques whose closed endpoints are
+ * told by ICMP errors, and that of the others. Every host limits its errors (Linux sends one a second and address,
+ * after a burst of six: net/ipv4/icmp.c; RFC 1812 4.3.2.8, RFC 4443 2.4), so the first is known to be limited from its
+ * first error on. Resets are limited by some hosts only (FreeBSD's net.inet.icmp.icmplim: 200 a second), and all
+ * answers by some firewalls. So the second is suspected, when it differs from the others' by more than chance does in
+ * one of VOICE_ALARMS scans (the bound of Chernoff 1952, Annals of Mathematical Statistics 23, for every host and
+ * stretch), in one of two ways:
+ *   late: a larger share of its answers comes to a later try than the first. Loss on the path gives about the same
+ *     share to all hosts; a limit adds to that of one. The share of the others is a mean over hosts in which none
+ *     weighs more than VOICE_WEIGHT answers; VOICE_PRIOR answers of a path that loses VOICE_LOSS stand for the hosts
+ *     that are not there. Counts fade, so that the time before the limit was met, a burst that it allows, does not hide
+ *     it.
+ *   faint: it answers fewer first tries than before, by the clock that the answers of the others are. In a random order
+ *     each host is asked at a steady share of the pace.
+ * Less than that makes it doubtful: a late answer, or faintness as chance brings it once in twenty looks.
  *
- * The receiver makes and counts; any thread may ask. Only true answers count, and they carry cookies: nobody can make
- * another host suspected. */
+ * The receiver makes and counts; any thread may ask. Only true answers count, and they carry cookies: who cannot see
+ * the probes cannot make a host suspected. */
 #ifndef NOCTULE_SCAN_VOICE_H
 #define NOCTULE_SCAN_VOICE_H
 
@@ -39,7 +45,7 @@ struct voice {
     _Atomic uint32_t canary[VOICE_CANARIES]; /* low halves of the indexes that answered, the latest ones ... */
     _Atomic uint32_t n_canaries;   /* ... and how often that was; 0: it has never answered */
     _Atomic bool limited;          /* known, or suspected */
-    _Atomic bool doubtful;         /* of late an answer came to a later try than the first */
+    _Atomic bool doubtful;
     /* the receiver's */
     bool leaves_open;  /* the canaries are open ports, for want of others: each leaves a connection half open */
     float first, later; /* answers to the first try, and to later ones, of late */
@@ -50,7 +56,7 @@ struct voice {
     uint64_t others_before;         /* ... and how many those of all others were when it began */
 };
 
-/* A table of voices. fade_ns: counts are halved so often; it follows the timeout. NULL: no memory. */
+/* A table of voices. NULL: no memory. */
 struct voices;
 struct voices *voices_new(void);
 void voices_free(struct voices *v); /* NULL is fine */

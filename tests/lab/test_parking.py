@@ -1,5 +1,5 @@
-"""Hosts that limit their answers, in a world that knows the truth: only they are slow, none of their endpoints is called
-silent for it, and who limits nothing is asked as if there were no such hosts."""
+"""Hosts that limit their answers, in a world that knows the truth: only they are slow, none of their endpoints is
+called silent for it, and who limits nothing is asked as if there were no such hosts."""
 import netlab
 import numpy
 from world.internet import World
@@ -35,7 +35,7 @@ def assert_nothing_false(verdict):
 
 
 def test_one_of_256_hosts_limits_its_answers(lab):
-    """Fifty a second, asked several times as fast. The others are told before it is done, for no packet more than due."""
+    """Fifty a second, asked several times as fast. The others are told before it is done, at no packet more."""
     world = World(lab, **NOBODY, answer_limit=50, answer_burst=20, answer_limited_hosts=1, key=31)
     findings, summary, verdict, _ = scan(world, "--rate", 100000)
     assert_nothing_false(verdict)

@@ -278,8 +278,8 @@ static struct result run(const struct world *settings) {
 }
 
 static void show(const char *what, const struct result *o) {
-    print_message("%s: %lu wrong, %lu undecided, %lu packets (%lu to the first host), suspected after %.2f s, the others "
-                  "done after %.2f s, all after %.2f s\n",
+    print_message("%s: %lu wrong, %lu undecided, %lu packets (%lu to the first host), suspected after %.2f s, the "
+                  "others done after %.2f s, all after %.2f s\n",
                   what, (unsigned long)(o->wrong_limited + o->wrong_others), (unsigned long)o->undecided,
                   (unsigned long)o->sent, (unsigned long)o->sent_first, o->suspected, o->others, o->seconds);
 }

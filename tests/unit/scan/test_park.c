@@ -24,7 +24,7 @@
 struct world {
     struct lot *lot;
     struct plan *plan;
-    uint8_t technique;
+    bool tcp;
     unsigned n_hosts, n_ports, silent_every; /* every so-manieth port never answers */
     double tokens_per_second, burst;
     unsigned loss_percent;
@@ -71,7 +71,7 @@ static void world_init(struct world *w) {
     static struct slot slots[PORTS_MAX];
     struct error e;
     for (unsigned i = 0; i < w->n_ports; i++)
-        slots[i] = (struct slot){.port = (uint16_t)i, .technique = w->technique};
+        slots[i] = (struct slot){.port = (uint16_t)i, .technique = w->tcp ? TECHNIQUE_SYN : TECHNIQUE_UDP};
     struct target target = {.range = {host_of(0), host_of(w->n_hosts - 1)}, .port = -1};
     struct plan_input in = {.targets = &target, .n_targets = 1, .slots = slots, .n_slots = w->n_ports,
                             .keep_special = true};
@@ -179,7 +179,7 @@ static double run(struct world *w, uint64_t timeout_ns, double seconds_max) {
 /* Linux: one error a second after a burst of six. 300 ports, of which 10 never answer. */
 static void test_linux(void **state) {
     (void)state;
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 300, .silent_every = 30, .tokens_per_second = 1, .burst = 6};
+    struct world w = {.n_hosts = 1, .n_ports = 300, .silent_every = 30, .tokens_per_second = 1, .burst = 6};
     world_init(&w);
     double seconds = run(&w, 0, 2000);
     print_message("300 ports at one error a second: %.0f s, %.2f packets an answer\n", seconds, (double)w.sent / 300);
@@ -190,7 +190,7 @@ static void test_linux(void **state) {
 
 static void test_linux_with_loss(void **state) {
     (void)state;
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 2, .n_ports = 200, .silent_every = 20, .tokens_per_second = 1, .burst = 6,
+    struct world w = {.n_hosts = 2, .n_ports = 200, .silent_every = 20, .tokens_per_second = 1, .burst = 6,
                       .loss_percent = 3};
     world_init(&w);
     run(&w, 0, 2000);
@@ -202,7 +202,7 @@ static void test_linux_with_loss(void **state) {
 static void test_unlimited(void **state) {
     (void)state;
     static struct world w;
-    w = (struct world){.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 65536, .silent_every = 1, .tokens_per_second = 1e9, .burst = 1e9};
+    w = (struct world){.n_hosts = 1, .n_ports = 65536, .silent_every = 1, .tokens_per_second = 1e9, .burst = 1e9};
     world_init(&w);
     w.silent_every = 2; /* ports 0, 2, 4 ... */
     double seconds = run(&w, 0, 2000);
@@ -213,7 +213,7 @@ static void test_unlimited(void **state) {
 
 static void test_hundred_a_second(void **state) {
     (void)state;
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 4, .n_ports = 1000, .silent_every = 10, .tokens_per_second = 100, .burst = 20};
+    struct world w = {.n_hosts = 4, .n_ports = 1000, .silent_every = 10, .tokens_per_second = 100, .burst = 20};
     world_init(&w);
     double seconds = run(&w, 0, 2000);
     print_message("1,000 ports at 100 errors a second: %.0f s\n", seconds);
@@ -225,7 +225,7 @@ static void test_hundred_a_second(void **state) {
 /* The host's time is over: what is not decided is said to be so, each port once. */
 static void test_timeout(void **state) {
     (void)state;
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 2, .n_ports = 500, .tokens_per_second = 1, .burst = 6};
+    struct world w = {.n_hosts = 2, .n_ports = 500, .tokens_per_second = 1, .burst = 6};
     world_init(&w);
     double seconds = run(&w, 60 * NS_PER_SEC, 2000);
     assert_true(seconds >= 59 && seconds < 66);
@@ -236,7 +236,7 @@ static void test_timeout(void **state) {
 /* A host that goes away: it is given up although its time is not limited. */
 static void test_gone(void **state) {
     (void)state;
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 100, .tokens_per_second = 0, .burst = 0};
+    struct world w = {.n_hosts = 1, .n_ports = 100, .tokens_per_second = 0, .burst = 0};
     world_init(&w);
     run(&w, 0, 500);
     assert_int_equal(w.undecided, 99);
@@ -244,7 +244,7 @@ static void test_gone(void **state) {
 
 static void test_strangers(void **state) {
     (void)state;
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = 1, .n_ports = 10, .tokens_per_second = 1, .burst = 1};
+    struct world w = {.n_hosts = 1, .n_ports = 10, .tokens_per_second = 1, .burst = 1};
     world_init(&w);
     w.lot = lot_new(w.plan, 0);
     struct lot_work work;
@@ -267,7 +267,7 @@ static void test_strangers(void **state) {
 
 /* TCP ports of the same hosts, in a plan of their own. */
 static void tcp_init(struct world *w, unsigned n_hosts, unsigned n_ports) {
-    *w = (struct world){.n_hosts = n_hosts, .n_ports = n_ports, .technique = TECHNIQUE_SYN};
+    *w = (struct world){.n_hosts = n_hosts, .n_ports = n_ports, .tcp = true};
     world_init(w);
     w->lot = lot_new(w->plan, 0);
     assert_non_null(w->lot);
@@ -425,11 +425,11 @@ static void test_parked_anew(void **state) {
     deinit(&w);
 }
 
-/* More hosts than are held: nothing is known of the rest. More of them limited than are parked: the rest is undecided. */
+/* More hosts than are held: nothing is known of the rest. More of them limited than are parked: undecided. */
 static void test_bounds(void **state) {
     (void)state;
     enum { HOSTS = 70000 };
-    struct world w = {.technique = TECHNIQUE_UDP, .n_hosts = HOSTS, .n_ports = 2};
+    struct world w = {.n_hosts = HOSTS, .n_ports = 2};
     unsigned fates[3] = {0};
     world_init(&w);
     w.lot = lot_new(w.plan, 0);
