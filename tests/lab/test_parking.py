@@ -2,6 +2,7 @@
 called silent for it, and who limits nothing is asked as if there were no such hosts."""
 import netlab
 import numpy
+import pytest
 from world.internet import World
 
 HOSTS, PORTS = 256, 400
@@ -34,6 +35,7 @@ def assert_nothing_false(verdict):
         assert verdict[mistake] == 0, f"{mistake}: {verdict}"
 
 
+@pytest.mark.plainonly
 def test_one_of_256_hosts_limits_its_answers(lab):
     """Fifty a second, asked several times as fast. The others are told before it is done, at no packet more."""
     world = World(lab, **NOBODY, answer_limit=50, answer_burst=20, answer_limited_hosts=1, key=31)
@@ -82,6 +84,7 @@ def test_open_canaries_are_reset_each_time(lab):
     assert stats["rst_ours"] == stats["syn_ack"]
 
 
+@pytest.mark.plainonly
 def test_who_limits_nothing_is_asked_as_ever(lab):
     """Some ports reset and the rest is silent, the commonest firewall: two packets for silence, one for the others."""
     world = World(lab, **NOBODY, key=35)
@@ -93,6 +96,7 @@ def test_who_limits_nothing_is_asked_as_ever(lab):
     assert verdict["unprobed"] == verdict["underprobed"] == 0
 
 
+@pytest.mark.plainonly
 def test_loss_is_no_limit(lab):
     """5 % each way for everybody: nobody is asked more often than the measured loss wants."""
     world = World(lab, **NOBODY, loss_out=50000, loss_in=50000, key=36)

@@ -323,6 +323,20 @@ static void test_alone(void **state) {
     }
 }
 
+/* Some others that limit theirs as well do not hide it: half of many, or the only other one. */
+static void test_several(void **state) {
+    (void)state;
+    for (unsigned hosts = 2; hosts <= 64; hosts *= 32) {
+        struct world w = {.n_hosts = hosts, .n_limited = hosts == 2 ? 2 : hosts / 2, .n_ports = 1000,
+                          .open_permille = 10, .closed_permille = 600, .pps = hosts * 5000.0, .limit = 100, .burst = 50,
+                          .rto_ns = 100 * NS_PER_MS};
+        struct result o = run(&w);
+        show("several", &o);
+        assert_int_equal(o.wrong_limited + o.wrong_others + o.undecided, 0);
+        assert_int_equal(o.suspects, w.n_limited);
+    }
+}
+
 /* What the time does not suffice for is undecided, and only that. */
 static void test_undecided(void **state) {
     (void)state;
@@ -374,8 +388,9 @@ static void test_heavy_loss(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_of_many), cmocka_unit_test(test_alone), cmocka_unit_test(test_undecided),
-        cmocka_unit_test(test_firewalls),   cmocka_unit_test(test_loss),  cmocka_unit_test(test_heavy_loss),
+        cmocka_unit_test(test_one_of_many), cmocka_unit_test(test_alone), cmocka_unit_test(test_several),
+        cmocka_unit_test(test_undecided),   cmocka_unit_test(test_firewalls), cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_heavy_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
