@@ -165,7 +165,7 @@ static void test_local_loss_is_counted(void **state) {
     send_drawn(w, 1000, 1000, NULL);
     struct wire_stats s = stats_of(w);
     assert_int_equal(s.sent, 2000);
-    assert_int_equal(s.interface_tx_dropped - before, 1000);
+    assert_in_range(s.interface_tx_dropped - before, 1000, 1010); /* the kernel may have sent a few of its own */
     w->ops->close(w);
     close(far.fd);
 }
