@@ -5,7 +5,7 @@
 #include "scan/loss.h"
 
 /* What is taken for likely before anything is seen: that loss is even, as on most paths. */
-static const double model_prior[LOSS_MODELS] = {[LOSS_EVEN] = 0.8, [LOSS_SPREAD] = 0.1, [LOSS_CLASSES] = 0.1};
+static const double model_prior[LOSS_MODELS] = {[LOSS_EVEN] = 0.75, [LOSS_SPREAD] = 0.1, [LOSS_CLASSES] = 0.15};
 
 /* Bursts: endpoints are lost in clumps, so the counts vary more than draws one by one would. How much is a further
  * unknown, with few values and a prior that takes single draws for the rule. */
@@ -15,6 +15,7 @@ static const struct {
 } clumps[CLUMPS] = {{1, 0.98}, {4, 0.012}, {16, 0.005}, {64, 0.003}};
 #define CLUMP_COUNT_MIN 5 /* a count below this is too small to show clumps */
 
+#define NEGLIGIBLE 1e-4 /* weight of a node that a forecast leaves out */
 #define MISSED_LEVEL 0.95
 #define ENOUGH_DOUBT 0.05      /* weight of the posterior beyond the mark that may be left */
 #define ENOUGH_DOUBT_FALL 0.02 /* the same, to say less than before */
@@ -91,6 +92,7 @@ static double missed_cdf(double k, double r, double missed) {
 #define FORECAST_MAX (PARTS * LOSS_NODES_MAX)
 struct forecast {
     unsigned n;
+    double sum; /* of weights */
     double share[FORECAST_MAX], weight[FORECAST_MAX], clump[FORECAST_MAX];
     double seen; /* endpoints answered, of the kind that is asked for */
     double cap;  /* silent endpoints */
@@ -100,7 +102,7 @@ static double forecast_cdf(const struct forecast *f, double k) {
     double sum = 0;
     for (unsigned i = 0; i < f->n; i++)
         sum += f->weight[i] * missed_cdf(k / f->clump[i], f->seen / f->clump[i], f->share[i]);
-    return sum;
+    return sum / f->sum;
 }
 
 /* The least k <= cap with P(X <= k) >= p. */
@@ -153,9 +155,9 @@ static void parts_weigh(struct part parts[PARTS], const struct record *r) {
 static void forecast_add(struct forecast *f, const struct part *p) {
     for (unsigned i = 0; i < p->n; i++) {
         double weight = p->odds * p->nodes[i].weight;
-        if (weight < 1e-5)
+        if (weight < NEGLIGIBLE)
             continue;
-        f->weight[f->n] = weight;
+        f->sum += f->weight[f->n] = weight;
         f->clump[f->n] = p->clump;
         f->share[f->n++] = p->nodes[i].missed;
     }

@@ -4,10 +4,10 @@
 #include <math.h>
 
 /* Quadrature: a box of lines, narrowed to where the posterior is; on each line nodes around its mode. */
-#define LINES_MAX 36u
+#define LINES_MAX 144u
 #define LINE_NODES 7u /* one standard deviation apart: three to each side */
 #define NEGLIGIBLE 7  /* log posterior below the best: a part in a thousand */
-#define ROUNDS 3u     /* of narrowing */
+#define ROUNDS 5u     /* of narrowing */
 
 #define LOSS_LOGIT_MIN (-30.0)
 #define LOSS_LOGIT_MAX 5.0
@@ -126,7 +126,7 @@ static const struct model models[LOSS_MODELS] = {
      * hosts lose nearly all or nearly nothing. */
     [LOSS_SPREAD] = {{{-9.2, 0, 11}, {0, 1, 1}}, spread_set, spread_point, spread_mean},
     /* log share, scaled to its range; worse. */
-    [LOSS_CLASSES] = {{{0, 1, 6}, {0, 1, 6}}, classes_set, classes_point, classes_mean},
+    [LOSS_CLASSES] = {{{0, 1, 12}, {0, 1, 12}}, classes_set, classes_point, classes_mean},
 };
 
 static double logistic(double x) {
@@ -299,7 +299,9 @@ static double line_nodes(const struct line *line, double mode, double sd, struct
 
 double loss_posterior(enum loss_model model, const struct evidence *v, struct loss_node nodes[LOSS_NODES_MAX],
                       unsigned *n) {
-    struct box b = {.axes = {models[model].axes[0], models[model].axes[1]}};
+    struct box b;
+    for (unsigned k = 0; k < 2; k++)
+        b.axes[k] = models[model].axes[k];
     double guess = within(log((v->n - v->answered[0] + 0.5) / (v->answered[0] + 1)));
     box_climb(&b, &models[model], v, guess);
     for (unsigned round = 1; round < ROUNDS && box_narrow(&b); round++)

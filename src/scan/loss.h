@@ -28,7 +28,7 @@ struct loss_node {
     double weight;
 };
 
-#define LOSS_NODES_MAX 252u
+#define LOSS_NODES_MAX 1008u
 
 /* The posterior of a model as nodes whose weights' sum is 1: *n of them. Returns the log of the model's evidence, but
  * for a constant that depends on the counts alone. */
