@@ -64,13 +64,14 @@ void summary_counters(struct summary *sum, const struct counters *c) {
 void summary_missed(struct summary *sum, const struct pass *p) {
     struct estimate_counts counts;
     struct estimate estimate;
-    uint64_t found = sum->states[STATE_OPEN] + sum->states[STATE_UP], answered = p->ledger.rough.answered[0];
+    uint64_t found = sum->states[STATE_OPEN] + sum->states[STATE_UP];
+    uint64_t apart = p->ledger.rough.answered[0] + counted(&p->counters.answered_parked), answered = apart;
     pass_counts(p, &counts);
     for (unsigned k = 0; k < counts.tries; k++)
         answered += counts.answered[k];
     /* Of what was found, the share that the counts speak of. */
     if (answered > 0)
-        found -= (uint64_t)((double)found * (double)p->ledger.rough.answered[0] / (double)answered);
+        found -= (uint64_t)((double)found * (double)apart / (double)answered);
     estimate_missed(&counts, found, &estimate);
     sum->retries = atomic_load_explicit(&p->ledger.wanted, memory_order_relaxed);
     sum->missed_known = estimate.known;
