@@ -51,7 +51,8 @@ static __always_inline bool has_ports(__u8 protocol) {
     return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
-/* Finds the ports and the destination of a whole packet without options that hide them; NULL for all others. */
+/* Finds the ports and the destination of an unfragmented packet of such a protocol; NULL for all others, and where an
+ * IPv6 extension header or a VLAN tag comes first. */
 static __always_inline const __be16 *find_ports(struct xdp_md *ctx, __be32 *destination) {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     const struct ethhdr *eth = data;

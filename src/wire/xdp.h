@@ -3,8 +3,9 @@
  * program runs on the interface, for which some cards restart. Wants Ethernet with native XDP, the capabilities
  * CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON, and Linux 5.18.
  *
- * What the program does not take goes the way of the packet wire, of which each handle has one within: nothing that
- * that one receives is missed here. A frame taken by the program bears the time at which it was read. */
+ * The program takes whole TCP, UDP and SCTP packets to our ports at this machine's addresses. All else goes the way of
+ * the packet wire, of which each handle has one within: nothing that that one receives is missed here. A frame taken by
+ * the program bears the time at which it was read, and the tag of another VLAN does not show on cards that strip it. */
 #ifndef NOCTULE_WIRE_XDP_H
 #define NOCTULE_WIRE_XDP_H
 

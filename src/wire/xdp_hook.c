@@ -88,7 +88,7 @@ static int load(struct xdp_hook *h, const struct wire_config *config, uint32_t f
     h->bpf = xdp_bpf__open();
     if (!h->bpf)
         return -errno;
-    h->bpf->rodata->our_ifindex = (uint32_t)config->ifindex;
+    h->bpf->rodata->our_ifindex = (uint32_t)h->ifindex;
     h->bpf->rodata->our_netns = cookie;
     h->bpf->rodata->frame_room = frame_room;
     h->bpf->rodata->port_lo = config->filter.port_lo;
@@ -113,6 +113,10 @@ static int attach_counters(struct xdp_bpf *bpf) {
     return bpf->links.not_redirected ? 0 : -errno;
 }
 
+static int refuse_unread(const char *ifname, int r, struct error *e) {
+    return error_set(e, r, "cannot read the state of interface \"%s\": %s", ifname, strerror(-r));
+}
+
 static int refuse_load(const char *ifname, int r, struct error *e) {
     if (r == -EPERM || r == -EACCES)
         return error_set(e, r, "XDP needs the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
@@ -130,9 +134,9 @@ int xdp_hook_refuse_busy(const char *ifname, uint32_t program, struct error *e) 
 static int attach(struct xdp_hook *h, const struct wire_config *config, struct error *e) {
     LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
     uint32_t other = 0;
-    if (bpf_xdp_query_id(config->ifindex, 0, &other) == 0 && other)
+    if (bpf_xdp_query_id(h->ifindex, 0, &other) == 0 && other)
         return xdp_hook_refuse_busy(config->ifname, other, e);
-    int r = bpf_link_create(h->program, config->ifindex, BPF_XDP, &options);
+    int r = bpf_link_create(h->program, h->ifindex, BPF_XDP, &options);
     if (r == -EOPNOTSUPP)
         return error_set(e, r, "interface \"%s\": its driver (%s) has no native XDP", config->ifname, h->driver.name);
     if (r < 0)
@@ -205,7 +209,7 @@ static int open_best_sockets(struct xdp_hook *h, const struct wire_config *confi
     return 0;
 }
 
-/* A run over no frames: it shows whether the kernel injects at all. */
+/* A run over no frames shows whether the kernel injects at all. */
 static int try_to_inject(struct xdp_hook *h, const char *ifname, struct error *e) {
     int r = xdp_hook_run(h, 0, XDP_BLOCK_BYTES);
     if (r < 0)
@@ -221,38 +225,44 @@ static void await_carrier(struct nl_sock *nl, int ifindex) {
         clock_sleep_until(now + 10 * NS_PER_MS);
 }
 
-/* The steps of opening, with what is known of the interface beforehand. */
-static int open_on(struct xdp_hook *h, const struct wire_config *config, struct nl_sock *nl, const struct iface *at,
-                   struct array *addresses, struct error *e) {
-    uint32_t longest = at->mtu + ETHERNET_HEADER_LEN;
-    uint32_t chunk = longest + VLAN_TAG_BYTES <= CHUNK_BYTES - CHUNK_HEADROOM ? CHUNK_BYTES : CHUNK_BYTES_LONG;
-    h->frame_max = longest < WIRE_FRAME_MAX ? longest : WIRE_FRAME_MAX;
-    int r = xdp_driver_read(config->ifindex, config->ifname, &h->driver);
-    if (r < 0)
-        return error_set(e, r, "cannot ask for the driver of interface \"%s\": %s", config->ifname, strerror(-r));
-    r = xdp_hook_check(&h->driver, config->ifname, false, e);
-    if (r < 0)
-        return r;
-    r = load(h, config, chunk - CHUNK_HEADROOM, addresses->n);
+static int load_all(struct xdp_hook *h, const struct wire_config *config, uint32_t frame_room,
+                    const struct array *addresses, struct error *e) {
+    int r = load(h, config, frame_room, addresses->n);
     if (r == 0)
         r = attach_counters(h->bpf);
     if (r == 0)
         r = add_addresses(h, addresses);
+    return r < 0 ? refuse_load(config->ifname, r, e) : 0;
+}
+
+/* What can be known only with the program in place. */
+static int check_injection(struct xdp_hook *h, const char *ifname, struct error *e) {
+    int r = xdp_driver_read(h->ifindex, ifname, &h->driver);
     if (r < 0)
-        return refuse_load(config->ifname, r, e);
-    r = attach(h, config, e);
-    if (r == 0)
-        r = open_best_sockets(h, config, chunk, e);
-    if (r < 0 || h->zerocopy)
+        return refuse_unread(ifname, r, e);
+    r = xdp_hook_check(&h->driver, ifname, true, e);
+    return r < 0 ? r : try_to_inject(h, ifname, e);
+}
+
+/* The steps of opening, with what is known of the interface beforehand. */
+static int open_on(struct xdp_hook *h, const struct wire_config *config, struct nl_sock *nl, const struct iface *at,
+                   const struct array *addresses, struct error *e) {
+    uint32_t longest = at->mtu + ETHERNET_HEADER_LEN;
+    uint32_t chunk = longest + VLAN_TAG_BYTES <= CHUNK_BYTES - CHUNK_HEADROOM ? CHUNK_BYTES : CHUNK_BYTES_LONG;
+    h->ifindex = at->index;
+    h->frame_max = longest < WIRE_FRAME_MAX ? longest : WIRE_FRAME_MAX;
+    int r = xdp_driver_read(h->ifindex, config->ifname, &h->driver);
+    if (r < 0)
+        return refuse_unread(config->ifname, r, e);
+    if ((r = xdp_hook_check(&h->driver, config->ifname, false, e)) < 0 ||
+        (r = load_all(h, config, chunk - CHUNK_HEADROOM, addresses, e)) < 0 || (r = attach(h, config, e)) < 0 ||
+        (r = open_best_sockets(h, config, chunk, e)) < 0)
         return r;
-    r = xdp_driver_read(config->ifindex, config->ifname, &h->driver); /* some offer more now */
-    if (r == 0)
-        r = xdp_hook_check(&h->driver, config->ifname, true, e);
-    if (r == 0)
-        r = try_to_inject(h, config->ifname, e);
-    if (r == 0 && at->carrier)
-        await_carrier(nl, config->ifindex);
-    return r;
+    if (!h->zerocopy && (r = check_injection(h, config->ifname, e)) < 0)
+        return r;
+    if (at->carrier)
+        await_carrier(nl, h->ifindex);
+    return 0;
 }
 
 static int gather_and_open(struct xdp_hook *h, const struct wire_config *config, struct nl_sock *nl, struct error *e) {
@@ -262,7 +272,7 @@ static int gather_and_open(struct xdp_hook *h, const struct wire_config *config,
     if (r == 0)
         r = iface_addresses(nl, &addresses);
     if (r < 0 && r != -E2BIG)
-        error_set(e, r, "cannot read the state of interface \"%s\": %s", config->ifname, strerror(-r));
+        refuse_unread(config->ifname, r, e);
     else
         r = open_on(h, config, nl, &at, &addresses, e);
     array_deinit(&addresses);

@@ -16,6 +16,7 @@ struct xdp_bpf; /* bpftool's skeleton of xdp.bpf.c */
 
 struct xdp_hook {
     unsigned users; /* handles; opened and closed by one thread */
+    int ifindex;
     struct xdp_bpf *bpf;
     int program;    /* descriptor of the program */
     int link;       /* the attachment; -1 until then */
