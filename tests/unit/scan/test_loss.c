@@ -5,18 +5,18 @@
 
 #include "scan/loss.h"
 
-enum { LIVE = 200000, TRIES = 6 };
+enum { TRIES = 6 };
 
-/* A share of the endpoints behind a path that loses `bad` of tries, the rest behind one of mean mu; phi as in
+/* So many live endpoints, a share of them behind a path that loses `bad` of tries, the rest behind one of mean mu; phi as in
  * LOSS_SPREAD. Returns the share that no try reached. */
-static double expect(struct evidence *v, double mu, double phi, double share, double bad) {
+static double expect(struct evidence *v, double live, double mu, double phi, double share, double bad) {
     double unseen = 1 - share, unseen_bad = share;
     *v = (struct evidence){.tries = TRIES, .ends = {[TRIES - 1] = 1}};
     for (unsigned k = 0; k < TRIES; k++) {
         double before = unseen + unseen_bad;
         unseen *= (mu + k * phi) / (1 + k * phi);
         unseen_bad *= bad;
-        v->answered[k] = LIVE * (before - unseen - unseen_bad);
+        v->answered[k] = live * (before - unseen - unseen_bad);
         v->n += v->answered[k];
     }
     return unseen + unseen_bad;
@@ -29,7 +29,7 @@ static void each_model_knows_its_own(void **state) {
     for (unsigned truth = 0; truth < LOSS_MODELS; truth++) {
         const double *t = truths[truth];
         struct evidence v;
-        double missed = expect(&v, t[0], t[1], t[2], t[3]), evidence[LOSS_MODELS];
+        double missed = expect(&v, 200000, t[0], t[1], t[2], t[3]), evidence[LOSS_MODELS];
         for (unsigned m = 0; m < LOSS_MODELS; m++) {
             struct loss_node nodes[LOSS_NODES_MAX];
             unsigned n;
@@ -49,6 +49,21 @@ static void each_model_knows_its_own(void **state) {
         }
         for (unsigned m = 0; m < LOSS_MODELS; m++)
             assert_true(m == truth || evidence[truth] > evidence[m]);
+    }
+}
+
+/* A hundred ways to explain the counts nearly as well, of which none is left out for falling between two lines. */
+static void doubt_is_spread_over_all_that_fits(void **state) {
+    (void)state;
+    for (double share = 0.05; share < 0.3; share += 0.01) {
+        struct loss_node nodes[LOSS_NODES_MAX];
+        struct evidence v;
+        unsigned n;
+        double missed = expect(&v, 25000, 0.19, 0, share, 0.69), below = 0, above = 0;
+        loss_posterior(LOSS_CLASSES, &v, nodes, &n);
+        for (unsigned i = 0; i < n; i++)
+            *(nodes[i].missed < missed ? &below : &above) += nodes[i].weight;
+        assert_true(below > 0.05 && above > 0.05);
     }
 }
 
@@ -72,6 +87,7 @@ static void odd_counts_give_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_model_knows_its_own),
+                                       cmocka_unit_test(doubt_is_spread_over_all_that_fits),
                                        cmocka_unit_test(odd_counts_give_numbers)};
     return cmocka_run_group_tests_name("scan/loss", tests, NULL, NULL);
 }
