@@ -88,6 +88,8 @@ def in_world(case, row, turn):
         if firewall:
             record["refused"] = world.firewall.refused()
             record["packets"] += record["refused"]
+        if "answer_limit" in settings:
+            record["answers_limited"] = stats["answer_limited"]
         record["dropped"] = sum(world.drops().values())
         if row.scanner == "noctule":
             findings, summary = hear_noctule(record, world.path("found"), row.bar)
@@ -95,7 +97,7 @@ def in_world(case, row, turn):
                 pairs = scanners.found(world.path("found"), 1)
                 record |= {"due": scanners.judged(world, pairs, summary["retries"])["expected_frames"],
                            "zmap_same": zmap_probes(world, pairs, record["found"])}
-            if summary and "answer_limit" in case.settings:
+            if summary and "answer_limited_hosts" in case.settings:
                 first = world.endpoint(0)[0]
                 record |= {"last_first": last_finding(findings, summary, lambda ip: ip == first),
                            "last_others": last_finding(findings, summary, lambda ip: ip != first)}

@@ -1,9 +1,10 @@
 """The figures of a case as a table: text, or Markdown."""
+import itertools
 import statistics
 
 COLUMNS = ("scanner", "endpoints", "recall", "worst", "false", "twice", "packets", "/ due", "zmap, same", "seconds",
            "missed, said", "bar", "notes")
-WIDTHS = (28, 10, 8, 8, 6, 6, 10, 6, 10, 8, 14, 7, 0)
+WIDTHS = (-28, 10, 8, 8, 6, 6, 10, 6, 10, 8, 14, 7, -1)  # below 0: from the left
 
 
 def median(runs, name):
@@ -30,6 +31,8 @@ def notes(runs, ideal):
             said.append(f"{median(runs, 'seconds') / ideal:.2f} x the ideal rate's time")
     if runs[0].get("refused") is not None:
         said.append(f"{100 * statistics.median(run['refused'] / run['packets'] for run in runs):.1f} % refused")
+    if runs[0].get("answers_limited") is not None:
+        said.append(f"answers not given {median(runs, 'answers_limited'):,.0f}")
     if runs[0].get("last_others") is not None:
         said.append(f"last finding of the first host at {number(median(runs, 'last_first'), '.1f')} s, "
                     f"of the others at {median(runs, 'last_others'):.1f} s")
@@ -57,16 +60,19 @@ def cells(label, runs, ideal):
 
 
 def show(name, case, runs, markdown):
-    """Prints the table of a case: a line for each of its rows that has runs."""
+    """Prints the table of a case: a line for each of its rows that has runs, and no column that is empty in all."""
     rows = [row.label for row in case.rows if runs.get(row.label)]
     ideal = median(runs[rows[0]], "seconds")
     lines = [cells(label, runs[label], ideal) for label in rows]
+    filled = [any(line[i] for line in lines) for i in range(len(COLUMNS))]
+    lines = [list(itertools.compress(line, filled)) for line in (COLUMNS, *lines)]
     if markdown:
         print(f"\n**{name}**: {case.about}.\n")
-        for line in (COLUMNS, ["---"] * len(COLUMNS), *lines):
+        for line in (lines[0], ["---"] * len(lines[0]), *lines[1:]):
             print("|", " | ".join(line), "|")
         return
     print(f"\n{name}: {case.about}; runs: {', '.join(sorted({str(len(runs[label])) for label in rows}))}")
-    for line in (COLUMNS, *lines):
-        print("  ".join(cell.ljust(width) if i in (0, len(WIDTHS) - 1) else cell.rjust(width)
-                        for i, (cell, width) in enumerate(zip(line, WIDTHS))).rstrip(), flush=True)
+    widths = list(itertools.compress(WIDTHS, filled))
+    for line in lines:
+        print("  ".join(cell.rjust(width) if width > 0 else cell.ljust(-width) for cell, width in zip(line, widths))
+              .rstrip(), flush=True)
