@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -25,6 +26,12 @@
 #define BATCH_MAX 4096u
 #define ROUND_NS (300 * NS_PER_MS)
 #define REPEATS 5u
+
+/* Frames that the far end's driver took. */
+struct figures {
+    double fps;    /* a second of the clock */
+    double cpu_ns; /* of this thread's own time a frame: what a busy machine changes least */
+};
 
 struct bench {
     struct wire_config config;
@@ -74,8 +81,14 @@ static int64_t run_bare(struct bench *b) {
     return r < 0 ? r : (int64_t)b->hook->batch->next;
 }
 
-static double rate(struct bench *b, int64_t (*step)(struct bench *b)) {
-    uint64_t start = clock_mono_ns(), now = start, sent = 0;
+static uint64_t cpu_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static struct figures rate(struct bench *b, int64_t (*step)(struct bench *b)) {
+    uint64_t start = clock_mono_ns(), now = start, cpu = cpu_ns(), sent = 0;
     while (now - start < ROUND_NS) {
         int64_t n = step(b);
         if (n < 0) {
@@ -85,7 +98,7 @@ static double rate(struct bench *b, int64_t (*step)(struct bench *b)) {
         sent += (uint64_t)n;
         now = clock_mono_ns();
     }
-    return (double)sent * 1e9 / (double)(now - start);
+    return (struct figures){(double)sent * 1e9 / (double)(now - start), (double)(cpu_ns() - cpu) / (double)sent};
 }
 
 static struct wire *open_wire(struct bench *b, const struct wire_ops *ops) {
@@ -96,7 +109,7 @@ static struct wire *open_wire(struct bench *b, const struct wire_ops *ops) {
     exit(1);
 }
 
-static double measure_bare(struct bench *b) {
+static struct figures measure_bare(struct bench *b) {
     if (xdp_hook_open(&b->config, &b->hook, &b->e) < 0) {
         fprintf(stderr, "bench-wire-xdp: %s\n", b->e.text);
         exit(1);
@@ -106,27 +119,28 @@ static double measure_bare(struct bench *b) {
         b->hook->batch->slots[i].len = FRAME_BYTES;
         memcpy(b->hook->batch->blocks[i], b->bytes[i], FRAME_BYTES);
     }
-    double fps = rate(b, run_bare);
+    struct figures f = rate(b, run_bare);
     xdp_hook_release(b->hook);
-    return fps;
+    return f;
 }
 
-static double measure(struct bench *b, const struct wire_ops *ops) {
+static struct figures measure(struct bench *b, const struct wire_ops *ops) {
     b->wire = open_wire(b, ops);
-    double fps = rate(b, send_once);
+    struct figures f = rate(b, send_once);
     b->wire->ops->close(b->wire);
-    return fps;
+    return f;
 }
 
+/* By frames a second, slowest first. */
 static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = ((const struct figures *)a)->fps, y = ((const struct figures *)b)->fps;
     return (x > y) - (x < y);
 }
 
-static void print(const char *what, unsigned batch, double *fps) {
-    qsort(fps, REPEATS, sizeof *fps, compare);
-    printf("{\"transmit\":\"%s\",\"batch\":%u,\"fps\":%.0f,\"least\":%.0f,\"most\":%.0f}\n", what, batch,
-           fps[REPEATS / 2], fps[0], fps[REPEATS - 1]);
+static void print(const char *what, unsigned batch, struct figures *f) {
+    qsort(f, REPEATS, sizeof *f, compare);
+    printf("{\"transmit\":\"%s\",\"batch\":%u,\"fps\":%.0f,\"least\":%.0f,\"most\":%.0f,\"cpu_ns\":%.0f}\n", what,
+           batch, f[REPEATS / 2].fps, f[0].fps, f[REPEATS - 1].fps, f[REPEATS / 2].cpu_ns);
 }
 
 int main(void) {
@@ -139,7 +153,7 @@ int main(void) {
     b.config = (struct wire_config){.ifname = "n0", .ifindex = (int)if_nametoindex("n0"), .ring_bytes = 1 << 20};
     draw(&b);
     for (unsigned i = 0; i < sizeof batches / sizeof *batches; i++) {
-        double bare[REPEATS], xdp[REPEATS], packet[REPEATS];
+        struct figures bare[REPEATS], xdp[REPEATS], packet[REPEATS];
         b.batch = batches[i];
         for (unsigned k = 0; k < REPEATS; k++) {
             bare[k] = measure_bare(&b);
