@@ -84,8 +84,12 @@ CASES = {
     "rtt-100": far("a round trip of 100 ms", delay_us=100000),
     "rtt-800": far("a round trip of 800 ms", delay_us=800000),
     "rtt-mixed": far("round trips from 1 to 800 ms, by host", delay_us=1000, delay_spread_us=799000),
-    "late": far("a round trip of 20 ms; 5 % of the answers come 3 s later", delay_us=20000, late=50000,
-                late_us=3000000),
+    "late": Case(
+        "a round trip of 20 ms; 5 % of the answers come 3 s later (masscan and ZMap wait as long as they do by default)",
+        ONE_PORT | {"delay_us": 20000, "late": 50000, "late_us": 3000000},
+        (Row("noctule", "noctule"), Row("masscan --wait 10", "masscan", ("--wait", 10)),
+         Row("masscan --retries 3 --wait 10", "masscan", ("--retries", 3, "--wait", 10)),
+         Row("zmap -c 8", "zmap", ("-c", 8)), Row("zmap -P 8 -c 8", "zmap", ("-P", 8, "-c", 8)), *NMAP)),
     "duplicates": far("30 % of the answers come four times", duplicate=300000, copies=4),
     "firewall": Case(
         "a firewall remembers 4,096 connections, those without an answer for 2 s; 32,768 addresses, 16 % open",

@@ -22,24 +22,29 @@ def ports(world):
 
 
 def noctule(world, rate, out, *options):
-    limit = ["--rate", rate] if rate else []
-    return [netlab.NOCTULE, "-q", world.universe, "-p", ports(world), *limit, *options, "-o", f"jsonl:{out}"]
+    pace = ["--rate", rate] if rate else []
+    return [netlab.NOCTULE, "-q", world.universe, "-p", ports(world), *pace, *options, "-o", f"jsonl:{out}"]
 
 
 def masscan(world, rate, out, *options):
-    """--router-ip is needed in a namespace; --wait is the shortest that its documentation names."""
-    return ["masscan", world.universe, "-p", ports(world), *(["--rate", rate] if rate else []), "--wait", 3,
-            "--interface", "scan0", "--source-ip", SCANNER, "--router-ip", GATEWAY, *options, "-oL", out]
+    """--router-ip is needed in a namespace; --wait, unless given, is the shortest that its documentation names."""
+    pace = ["--rate", rate] if rate else []
+    wait = [] if "--wait" in options else ["--wait", 3]
+    return ["masscan", world.universe, "-p", ports(world), *pace, *wait, "--interface", "scan0", "--source-ip", SCANNER,
+            "--router-ip", GATEWAY, *options, "-oL", out]
 
 
 def zmap(world, rate, out, *options):
-    """-b: its default list excludes this benchmarking range. It scans one port a run."""
+    """-b: its default list excludes this benchmarking range. It scans one port a run. -c, its wait for the last answers,
+    is 3 s unless given, as masscan's."""
+    pace = ["-r", rate] if rate else []
+    wait = [] if "-c" in options else ["-c", 3]
     stir(world)
     netlab.wait_until(lambda: "lladdr" in world.scanner.ip("neigh", "show", GATEWAY, "dev", "scan0"),
                       what="the gateway's MAC address")
     mac = json.loads(world.scanner.ip("-j", "neigh", "show", GATEWAY, "dev", "scan0"))[0]["lladdr"]
-    return ["zmap", "-q", "-p", ports(world), world.universe, *(["-r", rate] if rate else []), "-i", "scan0", "-S",
-            SCANNER, "-G", mac, "-c", 3, "-b", "/dev/null", *options, "-o", out]
+    return ["zmap", "-q", "-p", ports(world), world.universe, *pace, *wait, "-i", "scan0", "-S", SCANNER, "-G", mac,
+            "-b", "/dev/null", *options, "-o", out]
 
 
 def nmap(world, rate, out, *options):
