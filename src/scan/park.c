@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "probe/technique.h"
-#include "scan/voice.h"
 
 #define INTERVAL_FIRST_NS UINT64_C(250000000)
 #define INTERVAL_MIN_NS UINT64_C(1000000)
@@ -125,17 +124,16 @@ static void pending_less(struct lot *l) {
     atomic_fetch_sub_explicit(&l->n_parked, 1, memory_order_relaxed);
 }
 
-bool lot_answered(struct lot *l, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
-                  uint64_t now_ns) {
-    voices_heard(l->voices, ep, index, verdict, tried, now_ns);
-    struct voice *v = voice_of(l, ep);
+bool lot_answered(struct lot *l, const struct heard *heard) {
+    voices_heard(l->voices, heard);
+    struct voice *v = voice_of(l, heard->ep);
     struct parked *p = v == NULL ? NULL : atomic_load_explicit(&v->parked, memory_order_acquire);
     if (p == NULL)
         return false;
     for (unsigned i = 0; i < CANARIES && atomic_load_explicit(&p->canary_ns, memory_order_relaxed) == 0; i++)
-        if (atomic_load_explicit(&p->canary[i], memory_order_acquire) == index)
-            atomic_store_explicit(&p->canary_ns, now_ns, memory_order_release);
-    if (!bit_take(p->pending, (unsigned)(index - p->first)))
+        if (atomic_load_explicit(&p->canary[i], memory_order_acquire) == heard->index)
+            atomic_store_explicit(&p->canary_ns, heard->now_ns, memory_order_release);
+    if (!bit_take(p->pending, (unsigned)(heard->index - p->first)))
         return false;
     pending_less(l);
     return true;

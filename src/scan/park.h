@@ -20,7 +20,7 @@
 
 #include "base/addr.h"
 #include "plan/plan.h"
-#include "probe/verdict.h"
+#include "scan/voice.h"
 
 #define LOT_PARKED_MAX 4096u  /* voices with parked endpoints; what others leave unanswered is undecided */
 #define LOT_GROUP_MAX 256u
@@ -37,11 +37,8 @@ void lot_free(struct lot *l); /* NULL is fine */
 
 /* -- receiver -- */
 
-/* An endpoint (its index in the plan) was answered, which was read at now_ns (monotonic). `tried` is the try that it
- * answers where this is the ledger's first answer to it; else, or where that is not known, -1. True: it was parked, so
- * that this is its first answer although the ledger has given it up. */
-bool lot_answered(struct lot *l, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
-                  uint64_t now_ns);
+/* An endpoint was answered. True: it was parked, so that this is its first answer although the ledger has given it up. */
+bool lot_answered(struct lot *l, const struct heard *heard);
 
 /* Is it one of those that its parked host is asked as canaries? Then a SYN-ACK of it is answered as a first one is,
  * for each is of a connection of its own. */

@@ -147,8 +147,10 @@ static enum ledger_mark mark_of(struct pass *p, const struct answer *a, uint64_t
     enum ledger_mark mark = ledger_mark(&p->ledger, position, a->verdict.state == STATE_FILTERED);
     if (p->lot == NULL || !lot_concerns(a->endpoint.slot.technique))
         return mark;
-    *parked = lot_answered(p->lot, &a->endpoint, index, a->verdict, mark == LEDGER_FIRST ? a->tried : -1,
-                           clock_mono_ns());
+    struct heard heard = {.ep = &a->endpoint, .index = index, .asked = position - p->ledger.first,
+                          .verdict = a->verdict, .tried = mark == LEDGER_FIRST ? a->tried : -1,
+                          .now_ns = clock_mono_ns()};
+    *parked = lot_answered(p->lot, &heard);
     return *parked ? LEDGER_FIRST : mark;
 }
 

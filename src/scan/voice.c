@@ -175,11 +175,12 @@ static bool voice_is_late(const struct voices *v, const struct voice *voice) {
                                             alarm(v, voice);
 }
 
-/* How much speaks for it that it has answered fewer first tries lately, by the clock that those of the others are: in a
- * random order each host is asked at a steady share of the pace. */
-static double voice_faintness(const struct voices *v, const struct voice *voice) {
+/* How much speaks for it that it has answered fewer first tries lately, by that clock of the two which says less. */
+static double voice_faintness(const struct voices *v, const struct voice *voice, uint64_t asked) {
     double n = voice->before + voice->lately, others = (double)v->first - n;
-    double before = others > 0 ? (double)voice->others_before / others : 1, above = voice->before - n * before;
+    double by_others = others > 0 ? (double)voice->others_before / others : 1;
+    double by_asked = asked > 0 ? (double)voice->asked_before / (double)asked : 1;
+    double before = by_others > by_asked ? by_others : by_asked, above = voice->before - n * before;
     /* Pearson's chi-squared is never below twice the surprise, and takes no logarithm. */
     if (voice->before < STRETCH || above <= 0 || above * above < DOUBT * n * before * (1 - before))
         return 0;
@@ -209,10 +210,10 @@ static void voice_fade(struct voices *v, struct voice *voice, uint64_t now_ns) {
 }
 
 /* An answer to the first try. */
-static void voice_first(struct voices *v, struct voice *voice) {
+static void voice_first(struct voices *v, struct voice *voice, uint64_t asked) {
     v->first++;
     voice->lately++;
-    double faintness = voice_faintness(v, voice);
+    double faintness = voice_faintness(v, voice, asked);
     voice_doubt(v, voice, voice->later >= LATER_DOUBT || faintness > DOUBT);
     if (faintness > DOUBT && faintness > alarm(v, voice))
         voice_limited(v, voice);
@@ -221,30 +222,32 @@ static void voice_first(struct voices *v, struct voice *voice) {
     voice->before += voice->lately;
     voice->lately = 0;
     voice->others_before = v->first - voice->before;
+    voice->asked_before = asked;
 }
 
-static void voice_count(struct voices *v, struct voice *voice, int tried, uint64_t now_ns) {
-    if (tried == 0) {
-        voice_fade(v, voice, now_ns);
-        voice_first(v, voice);
+static void voice_count(struct voices *v, struct voice *voice, const struct heard *heard) {
+    if (heard->tried == 0) {
+        voice_fade(v, voice, heard->now_ns);
+        voice_first(v, voice, heard->asked);
     }
-    voice->first += tried == 0;
-    voice->later += tried > 0;
+    voice->first += heard->tried == 0;
+    voice->later += heard->tried > 0;
     float n = voice->first + voice->later, weight = n < VOICE_WEIGHT ? n : VOICE_WEIGHT;
     float told = weight * voice->later / n;
     v->weighted += (double)(told - voice->told);
     v->weight += (double)(weight - voice->weight);
     voice->told = told;
     voice->weight = weight;
-    if (tried == 0)
+    if (heard->tried == 0)
         return;
     voice_doubt(v, voice, true);
     if (voice_is_late(v, voice))
         voice_limited(v, voice);
 }
 
-void voices_heard(struct voices *v, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
-                  uint64_t now_ns) {
+void voices_heard(struct voices *v, const struct heard *heard) {
+    const struct endpoint *ep = heard->ep;
+    struct verdict verdict = heard->verdict;
     enum voice_kind kind = voice_kind_of(ep->slot.technique);
     bool error = verdict.reason == REASON_PORT_UNREACH || verdict.reason == REASON_PROTO_UNREACH ||
                  verdict.reason == REASON_HEADER_FIELD;
@@ -255,9 +258,9 @@ void voices_heard(struct voices *v, const struct endpoint *ep, uint64_t index, s
     if (h == NULL)
         return;
     struct voice *voice = &h->voices[kind];
-    canary_note(voice, index, verdict.state == STATE_OPEN && verdict.reason != REASON_RESET);
+    canary_note(voice, heard->index, verdict.state == STATE_OPEN && verdict.reason != REASON_RESET);
     if (kind == VOICE_ERRORS)
         voice_limited(v, voice);
-    else if (tried >= 0)
-        voice_count(v, voice, tried, now_ns);
+    else if (heard->tried >= 0)
+        voice_count(v, voice, heard);
 }

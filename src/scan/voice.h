@@ -12,8 +12,9 @@
  *     weighs more than VOICE_WEIGHT answers; VOICE_PRIOR answers of a path that loses VOICE_LOSS stand for the hosts
  *     that are not there. Counts fade, so that the time before the limit was met, a burst that it allows, does not hide
  *     it.
- *   faint: it answers fewer first tries than before, by the clock that the answers of the others are. In a random order
- *     each host is asked at a steady share of the pace.
+ *   faint: it answers fewer first tries than before, by both of two clocks: the first tries sent, of which each host
+ *     gets a steady share in a random order, and the answers of the others, which stand still with the path. Neither
+ *     would do alone: the path may be shut for a while, and the others may be further away.
  * Less than that makes it doubtful: a late answer, or faintness as chance brings it once in twenty looks.
  *
  * The receiver makes and counts; any thread may ask. Only true answers count, and they carry cookies: who cannot see
@@ -52,8 +53,9 @@ struct voice {
     float told;         /* what it has in the sum of weighted shares ... */
     float weight;       /* ... and of weights */
     uint32_t epoch;     /* in which they last faded */
-    uint32_t before, lately;        /* answers to the first try: until the last stretch began, and since ... */
-    uint64_t others_before;         /* ... and how many those of all others were when it began */
+    uint32_t before, lately;        /* answers to the first try: until the last stretch began, and since */
+    uint64_t others_before;         /* the two clocks when it began: those of all others, ... */
+    uint64_t asked_before;          /* ... and the first tries sent */
 };
 
 /* A table of voices. NULL: no memory. */
@@ -65,9 +67,16 @@ enum voice_kind voice_kind_of(unsigned technique);
 
 /* -- receiver -- */
 
-/* A true answer, read at now_ns. `tried`: of a first answer, the try that it answers, where that is known; else -1. */
-void voices_heard(struct voices *v, const struct endpoint *ep, uint64_t index, struct verdict verdict, int tried,
-                  uint64_t now_ns);
+/* A true answer. */
+struct heard {
+    const struct endpoint *ep;
+    uint64_t index;         /* in the plan */
+    uint64_t asked;         /* first tries sent before its own: its place in the order, from where the pass began */
+    struct verdict verdict;
+    int tried;              /* of the ledger's first answer to it, the try that it answers; else, or not known, -1 */
+    uint64_t now_ns;        /* when it was read (monotonic) */
+};
+void voices_heard(struct voices *v, const struct heard *heard);
 
 /* -- any thread -- */
 

@@ -13,7 +13,6 @@
 #include "base/random.h"
 #include "probe/technique.h"
 #include "scan/park.h"
-#include "scan/voice.h"
 
 #define HOST_MAX 4u
 #define PORTS_MAX 65536u
@@ -31,7 +30,7 @@ struct world {
     double tokens[HOST_MAX];
     uint64_t filled_ns[HOST_MAX];
     bool order_done;
-    uint64_t random, now, sent;
+    uint64_t random, now, sent, asked;
     struct {
         uint64_t index, at;
     } under_way[2 * LOT_GROUP_MAX * HOST_MAX];
@@ -46,10 +45,16 @@ static addr_t host_of(unsigned h) {
 }
 
 /* A port of the host answers with an error of the limited kind, or as an open one. */
-static bool answer(struct world *w, uint64_t index, bool error, int tried) {
+static bool answered_so(struct world *w, uint64_t index, enum state state, enum reason reason, int tried) {
     struct endpoint ep = plan_at(w->plan, index);
-    struct verdict closed = {STATE_CLOSED, REASON_PORT_UNREACH}, open = {STATE_OPEN, REASON_UDP_RESPONSE};
-    return lot_answered(w->lot, &ep, index, error ? closed : open, tried, w->now);
+    struct heard heard = {.ep = &ep, .index = index, .asked = w->asked++, .verdict = {state, reason},
+                          .tried = tried, .now_ns = w->now};
+    return lot_answered(w->lot, &heard);
+}
+
+static bool answer(struct world *w, uint64_t index, bool error, int tried) {
+    return answered_so(w, index, error ? STATE_CLOSED : STATE_OPEN, error ? REASON_PORT_UNREACH : REASON_UDP_RESPONSE,
+                       tried);
 }
 
 static enum lot_fate take(struct world *w, uint64_t index) {
@@ -274,8 +279,7 @@ static void tcp_init(struct world *w, unsigned n_hosts, unsigned n_ports) {
 }
 
 static void heard(struct world *w, uint64_t index, enum state state, enum reason reason, int tried) {
-    struct endpoint ep = plan_at(w->plan, index);
-    assert_false(lot_answered(w->lot, &ep, index, (struct verdict){state, reason}, tried, w->now));
+    assert_false(answered_so(w, index, state, reason, tried));
 }
 
 static void deinit(struct world *w) {
@@ -325,8 +329,7 @@ static void test_doubt(void **state) {
         assert_int_equal(take(&w, 101), LOT_FATE_PARKED);
         w.now += 7 * RTO_NS;
         assert_int_equal(next(&w, &work), LOT_WAIT);
-        struct endpoint late = plan_at(w.plan, 101);
-        assert_true(lot_answered(w.lot, &late, 101, (struct verdict){STATE_OPEN, REASON_SYN_ACK}, -1, w.now));
+        assert_true(answered_so(&w, 101, STATE_OPEN, REASON_SYN_ACK, -1));
         w.now += end == 0 ? RTO_NS : RTO_NS / 2;
         w.order_done = end == 1;
         assert_int_equal(next(&w, &work), LOT_SILENT);
@@ -416,8 +419,7 @@ static void test_parked_anew(void **state) {
             heard(&w, work.index, STATE_CLOSED, REASON_RESET, -1); /* the canary: the host has not gone */
         w.now += 2 * RTO_NS;
         assert_int_equal(next(&w, &work), LOT_WAIT);
-        struct endpoint ep = plan_at(w.plan, i);
-        assert_true(lot_answered(w.lot, &ep, i, (struct verdict){STATE_CLOSED, REASON_RESET}, -1, w.now));
+        assert_true(answered_so(&w, i, STATE_CLOSED, REASON_RESET, -1));
         w.now += 5 * NS_PER_SEC;
     }
     assert_int_equal(lot_parked(w.lot), 0);
