@@ -108,7 +108,8 @@ class Case:
     neighbour: Callable | None = None  # the same for ARP requests and neighbour solicitations for the target
     distant: bool = False        # the target is behind the router
     controls: tuple = ("open", "closed", "silent")  # honest hosts beside it: they show that the scan itself works
-    options: tuple = ("--retries", "1", "--timeout", "500ms")  # fixed: on a busy machine even honest hosts are slow
+    # Fixed timeouts: on a busy machine even honest hosts are slow. A fixed rate: no canary asks an endpoint again.
+    options: tuple = ("--retries", "1", "--timeout", "500ms", "--rate", "10000")
 
     @property
     def near(self):
