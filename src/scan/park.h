@@ -37,7 +37,7 @@ void lot_free(struct lot *l); /* NULL is fine */
 
 /* -- receiver -- */
 
-/* An endpoint was answered. True: it was parked, so that this is its first answer although the ledger has given it up. */
+/* An endpoint was answered. True: it was parked, so this is its first answer although the ledger has given it up. */
 bool lot_answered(struct lot *l, const struct heard *heard);
 
 /* Is it one of those that its parked host is asked as canaries? Then a SYN-ACK of it is answered as a first one is,
