@@ -4,6 +4,7 @@ import typing
 import caserun
 
 RATE = 100000
+SMALL = {"net": "198.19.0.0/26", "ports": 16}
 
 
 class Row(typing.NamedTuple):
@@ -23,7 +24,7 @@ class Case(typing.NamedTuple):
     settings: dict
     rows: tuple
     fated: bool = True
-    small: dict = {"net": "198.19.0.0/26", "ports": 16}
+    small: dict = SMALL
     measure: typing.Callable = caserun.in_world
 
 
@@ -34,7 +35,6 @@ PEERS = (Row("masscan", "masscan"), Row("masscan --retries 3", "masscan", ("--re
 USUAL = (Row("noctule", "noctule"), *PEERS)
 PATIENT = (Row("noctule", "noctule"), Row("noctule --miss 0.01%", "noctule", ("--miss", "0.01%"), bar=0.9999),
            Row("noctule --retries 9", "noctule", ("--retries", 9)), *PEERS)
-FIREWALL = {"size": 4096, "seconds": 2}
 
 
 def lossy(percent):
@@ -54,7 +54,7 @@ CASES = {
     "defaults": Case(
         "5 % loss each way, and nobody is told a rate (masscan's own, 100 a second, would take 22 minutes)",
         ONE_PORT | {"loss_out": 50000, "loss_in": 50000},
-        (Row("noctule", "noctule", rate=None), Row("zmap", "zmap", rate=None), *NMAP)),
+        (Row("noctule", "noctule", rate=None), Row("zmap", "zmap", ("-c", 8), rate=None), *NMAP)),
     "bursts": Case(
         "bursts of 20 ms that lose 80 %, 180 ms apart, each way; both are means of exponential times",
         ONE_PORT | {"burst_loss": 800000, "burst_us": 20000, "clear_us": 180000}, PATIENT, fated=False),
@@ -92,10 +92,13 @@ CASES = {
          Row("zmap -c 8", "zmap", ("-c", 8)), Row("zmap -P 8 -c 8", "zmap", ("-P", 8, "-c", 8)), *NMAP)),
     "duplicates": far("30 % of the answers come four times", duplicate=300000, copies=4),
     "firewall": Case(
-        "a firewall remembers 4,096 connections, those without an answer for 2 s; 32,768 addresses, 16 % open",
-        {"net": "198.19.0.0/17", "ports": 1, "open": 160000, "closed": 300000, "firewall": FIREWALL},
+        "a firewall remembers 4,096 connections (for nmap 128), those without an answer for 2 s; 32,768 addresses, 16 % "
+        "open",
+        {"net": "198.19.0.0/17", "ports": 1, "open": 160000, "closed": 300000,
+         "firewall": {"size": 4096, "seconds": 2}},
         (Row("noctule", "noctule"), Row("noctule --max-rate 100k", "noctule", ("--max-rate", "100k"), rate=None),
-         Row("noctule, defaults", "noctule", rate=None), *PEERS), fated=False),
+         Row("noctule, defaults", "noctule", rate=None), *PEERS), fated=False,
+        small=SMALL | {"firewall": {"size": 128, "seconds": 2}}),
     "real-host": Case(
         "one Linux host that drops all but 20 of 65,535 ports", {"listeners": 20},
         (Row("noctule", "noctule", rate=None), Row("noctule --max-rate 100k", "noctule", ("--max-rate", "100k"), None),
