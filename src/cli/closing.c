@@ -88,6 +88,9 @@ static void say_missed(struct console *c, const struct summary *sum, bool verbos
     console_notef(c, "estimated missed: %s (%.2f %%), 95 %% interval %s..%s%s", progress_grouped(sum->missed, missed),
                   percent, progress_grouped(sum->missed_low, low), progress_grouped(sum->missed_high, high),
                   verbose ? "; of hosts that any try can reach, not of those that were off or shun this source" : "");
+    if (sum->answers_fell)
+        console_note(c, "answers fell off while the scan went on, as where a firewall's table of connections is full, or "
+                        "somebody blocks the scan: scan again, with a lower --max-rate");
     if (verbose)
         console_notef(c, "%.2f %% of the probes to what answers went unanswered; silence was probed again %u time%s",
                       100 * sum->loss, sum->retries, sum->retries == 1 ? "" : "s");

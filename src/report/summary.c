@@ -140,6 +140,7 @@ static void write_missed(struct writer *w, const struct summary *sum) {
     write_u64(w, ",\"low\":", sum->missed_low);
     write_u64(w, ",\"high\":", sum->missed_high);
     write_u64(w, ",\"loss_ppm\":", (uint64_t)(sum->loss * 1e6 + 0.5));
+    write_text(w, sum->answers_fell ? ",\"answers_fell\":true" : ",\"answers_fell\":false");
     write_text(w, "}");
 }
 

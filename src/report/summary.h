@@ -63,6 +63,7 @@ struct summary {
      * interval. Not known: nothing was tried twice, or nothing answered. */
     bool missed_known;
     uint64_t missed, missed_low, missed_high;
+    bool answers_fell;           /* something began to swallow probes while the scan went on; it is in those figures */
     double loss;                 /* share of tries at live endpoints that went unanswered */
     char wire[32], interface[64];
 };

@@ -60,6 +60,19 @@ void summary_counters(struct summary *sum, const struct counters *c) {
     sum->states[STATE_UNKNOWN] += sum->unreachable + sum->undecided;
 }
 
+/* The share that answers fell while the scan went on: what tries cannot tell. Parked endpoints are no silence. */
+static void missed_by_drift(struct summary *sum, const struct pass *p, uint64_t answered) {
+    struct drift_missing m = drift_missing(&p->ledger.drift);
+    uint64_t apart = counted(&p->counters.answered_parked) + sum->undecided;
+    if (answered == 0 || m.low <= apart)
+        return;
+    double open = (double)(sum->states[STATE_OPEN] + sum->states[STATE_UP]) / (double)answered;
+    sum->missed_known = sum->answers_fell = true;
+    sum->missed += (uint64_t)(open * (double)(m.likely - apart) + 0.5);
+    sum->missed_low += (uint64_t)(open * (double)(m.low - apart));
+    sum->missed_high += (uint64_t)(open * (double)(m.high - apart) + 1);
+}
+
 /* How much was missed, by what the tries have brought. */
 void summary_missed(struct summary *sum, const struct pass *p) {
     struct estimate_counts counts;
@@ -79,6 +92,7 @@ void summary_missed(struct summary *sum, const struct pass *p) {
     sum->missed_low = estimate.open.low;
     sum->missed_high = estimate.open.high;
     sum->loss = estimate.loss;
+    missed_by_drift(sum, p, answered);
 }
 
 void summary_rate(struct summary *sum, const struct pass *p) {

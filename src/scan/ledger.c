@@ -346,6 +346,7 @@ unsigned ledger_retire(struct ledger *l, uint64_t now_ns, uint64_t *base, uint64
         silent[w] = ~bits[w];
         n += (unsigned)__builtin_popcountll(silent[w]);
     }
+    drift_add(&l->drift, CHUNK_PROBES - c->without, CHUNK_PROBES - c->without - n);
     if (!c->ended && c->counted <= l->retries)
         chunk_tally(l, number, l->retries + 1, bits);
     c->sent_ns = now_ns;

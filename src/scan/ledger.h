@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "scan/drift.h"
 
 #define CHUNK_PROBES 256u
 #define CHUNK_WORDS (CHUNK_PROBES / 64)
@@ -63,6 +64,7 @@ struct ledger {
     _Atomic unsigned wanted; /* re-probes that silence gets, 0..R */
     struct ledger_tally tally;
     struct ledger_tally rough; /* of rough chunks, which say nothing of what the path usually loses */
+    struct drift drift; /* what share of each stretch of the scan has answered in the end */
     ledger_firsts_fn *firsts; /* is told of each chunk's first tries; or NULL */
     void *firsts_ctx;
     uint64_t firsts_ns;  /* when those of the chunk before had left */
