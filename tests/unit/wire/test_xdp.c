@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -295,10 +296,13 @@ static void test_nothing_outlives_a_kill(void **state) {
     (void)state;
     int ready[2];
     char byte;
+    struct wire *before = xdp_pair_sender("n0"); /* skips, rather than the child */
+    before->ops->close(before);
     assert_return_code(pipe(ready), errno);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct wire_config c = space_config("n0");
         struct wire *receiver = xdp_pair_open(&c);
         c.receive = false;
@@ -350,6 +354,8 @@ static int attach_another(const char *ifname) {
                                     {.code = BPF_JMP | BPF_EXIT}};
     LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
     int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "another", "Apache-2.0", pass, sizeof pass / sizeof *pass, NULL);
+    if (program == -EPERM)
+        skip();
     assert_return_code(program, errno);
     int link = bpf_link_create(program, space_ifindex(ifname), BPF_XDP, &options);
     assert_return_code(link, errno);

@@ -66,7 +66,10 @@ static void test_each_queue_has_its_own_socket(void **state) {
     struct xdp_hook *h;
     assert_int_equal(wire_xdp_probe("n0", &report), 0);
     assert_int_equal(report.queues, 2);
-    assert_int_equal(xdp_hook_open(&c, &h, &e), 0);
+    int r = xdp_hook_open(&c, &h, &e);
+    if (r == -EPERM)
+        skip();
+    assert_int_equal(r, 0);
     assert_int_equal(xdp_hook_receive(h, &e), 0);
     struct wire *far = xdp_pair_sender("f0");
     for (unsigned cpu = 0; cpu < 2; cpu++) {

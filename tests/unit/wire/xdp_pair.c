@@ -32,16 +32,21 @@ void xdp_pair_make(unsigned queues, bool napi) {
         space_run("ethtool -K f0 gro on");
 }
 
-struct wire *xdp_pair_open(const struct wire_config *config) {
+struct wire *xdp_pair_try(const struct wire_config *config) {
     struct error e = ERROR_INIT;
     struct wire *w = NULL;
     int r = wire_xdp_ops.open(config, &w, &e);
-    if (r == -EPERM) {
+    if (r == -EPERM)
         print_message("%s\n", e.text);
-        skip();
-    }
-    if (r < 0)
+    else if (r < 0)
         fail_msg("%s", e.text);
+    return w;
+}
+
+struct wire *xdp_pair_open(const struct wire_config *config) {
+    struct wire *w = xdp_pair_try(config);
+    if (!w)
+        skip();
     return w;
 }
 

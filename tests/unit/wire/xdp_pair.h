@@ -11,7 +11,9 @@
  * injected frames need it. */
 void xdp_pair_make(unsigned queues, bool napi);
 
-/* Skips the test where this machine's rules forbid BPF; fails it for any other refusal. */
+/* Opens an XDP wire. NULL where this user may not; any other refusal fails the test. */
+struct wire *xdp_pair_try(const struct wire_config *config);
+/* The same, but where this user may not the test is skipped. */
 struct wire *xdp_pair_open(const struct wire_config *config);
 struct wire *xdp_pair_sender(const char *ifname);
 
