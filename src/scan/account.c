@@ -60,7 +60,8 @@ void summary_counters(struct summary *sum, const struct counters *c) {
     sum->states[STATE_UNKNOWN] += sum->unreachable + sum->undecided;
 }
 
-/* The share that answers fell while the scan went on: what tries cannot tell. Parked endpoints are no silence. */
+/* The share that answers fell while the scan went on. Then the tries' counts, which take loss to be the same all the time,
+ * are no guide, and the best stretch of the scan is one. Parked endpoints are no silence. */
 static void missed_by_drift(struct summary *sum, const struct pass *p, uint64_t answered) {
     struct drift_missing m = drift_missing(&p->ledger.drift);
     uint64_t apart = counted(&p->counters.answered_parked) + sum->undecided;
@@ -68,9 +69,9 @@ static void missed_by_drift(struct summary *sum, const struct pass *p, uint64_t 
         return;
     double open = (double)(sum->states[STATE_OPEN] + sum->states[STATE_UP]) / (double)answered;
     sum->missed_known = sum->answers_fell = true;
-    sum->missed += (uint64_t)(open * (double)(m.likely - apart) + 0.5);
-    sum->missed_low += (uint64_t)(open * (double)(m.low - apart));
-    sum->missed_high += (uint64_t)(open * (double)(m.high - apart) + 1);
+    sum->missed = (uint64_t)(open * (double)(m.likely - apart) + 0.5);
+    sum->missed_low = (uint64_t)(open * (double)(m.low - apart));
+    sum->missed_high = (uint64_t)(open * (double)(m.high - apart) + 1);
 }
 
 /* How much was missed, by what the tries have brought. */
