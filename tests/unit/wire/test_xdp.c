@@ -23,6 +23,7 @@
 
 #define LIMIT_NS (20 * NS_PER_SEC) /* no loop of these tests runs longer */
 #define BATCH 100u
+#define SPOKEN_MAX 10 /* frames that the kernel may send, and lose, of its own accord meanwhile */
 
 static int make_pair(void **state) {
     (void)state;
@@ -166,7 +167,7 @@ static void test_local_loss_is_counted(void **state) {
     send_drawn(w, 1000, 1000, NULL);
     struct wire_stats s = stats_of(w);
     assert_int_equal(s.sent, 2000);
-    assert_in_range(s.interface_tx_dropped - before, 1000, 1010); /* the kernel may have sent a few of its own */
+    assert_in_range(s.interface_tx_dropped - before, 1000, 1000 + SPOKEN_MAX);
     w->ops->close(w);
     close(far.fd);
 }
@@ -213,10 +214,11 @@ static void test_a_full_driver_is_offered_the_rest_again(void **state) {
     }
     assert_true(be_urgent(false));
     struct wire_stats s = stats_of(w);
-    assert_int_equal(s.sent, N);
-    assert_int_equal(s.send_refused, 0);
-    assert_int_equal(s.interface_tx_dropped, 0);
-    assert_int_equal(far.seen, N);
+    for (uint64_t end = clock_mono_ns() + LIMIT_NS; far.seen < s.sent && clock_mono_ns() < end;)
+        xdp_far_read(&far, 10 * NS_PER_MS);
+    assert_int_equal(far.seen, s.sent);
+    assert_int_equal(s.sent + s.send_refused, N); /* given up only if that thread got no turn in 50 ms */
+    assert_in_range(s.interface_tx_dropped, 0, SPOKEN_MAX);
     assert_true(held_up > 0);
     w->ops->close(w);
     close(far.fd);
@@ -231,22 +233,22 @@ static void test_a_stuck_driver_is_given_up(void **state) {
     struct xdp_far far = far_with_thread();
     struct wire *w = xdp_pair_sender("n0");
     struct wire_stats s = {.sent = 0};
+    uint64_t taken = 0;
     for (uint32_t i = 0; i < N; i++)
         frames[i] = (struct frame){.data = bytes[i], .len = xdp_pair_draw(i, bytes[i])};
     if (!be_urgent(true))
         skip();
     uint64_t start = clock_mono_ns();
-    unsigned done = 0;
     for (; s.send_refused == 0 && clock_mono_ns() < start + LIMIT_NS; w->ops->stats(w, &s)) {
-        int n = w->ops->send(w, frames + done, N - done);
+        int n = w->ops->send(w, frames, N);
         assert_true(n >= 0);
-        done += (unsigned)n;
+        taken += (unsigned)n;
     }
     assert_true(be_urgent(false));
     assert_true(clock_mono_ns() - start >= 50 * NS_PER_MS);
-    assert_true(done < N);
+    assert_int_equal(s.send_refused, 1);
     assert_int_equal(s.last_send_error, ENOBUFS);
-    assert_int_equal(s.sent + s.send_refused, done);
+    assert_int_equal(s.sent + s.send_refused, taken);
     w->ops->close(w);
     close(far.fd);
 }
