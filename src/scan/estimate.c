@@ -171,13 +171,12 @@ void estimate_missed(const struct estimate_counts *c, uint64_t found, struct est
     struct part parts[PARTS];
     parts_weigh(parts, &r);
     struct forecast f = {.seen = r.seen + 0.5, .cap = fmin(fmax((double)c->reached[0] - r.seen, 0), 0x1p63)};
-    for (unsigned i = 0; i < PARTS; i++) {
-        for (unsigned j = 0; j < parts[i].n; j++)
-            out->loss += parts[i].odds * parts[i].nodes[j].weight * parts[i].nodes[j].loss;
+    for (unsigned i = 0; i < PARTS; i++)
         forecast_add(&f, &parts[i]);
-    }
     out->known = true;
     out->live = forecast_range(&f);
+    if (r.v.n > 0)
+        out->loss = 1 - r.v.answered[0] / r.v.n * r.seen / (r.seen + (double)out->live.missed);
     /* The open ones' share of the half an endpoint that the prior sees; all of it where nothing was seen. */
     f.seen = (double)found + (r.seen > 0 ? 0.5 * fmin((double)found / r.seen, 1) : 0.5);
     f.cap = (double)out->live.high;
@@ -194,9 +193,9 @@ unsigned estimate_enough(const struct estimate_counts *c, double miss, unsigned 
     loss_posterior(LOSS_SPREAD, &r.v, nodes, &n);
     double doubt[ESTIMATE_RETRIES_MAX] = {0}; /* weight where more than half of miss is unseen after k re-probes */
     for (const struct loss_node *node = nodes; node < nodes + n; node++) {
-        double unseen = node->loss;
+        double unseen = node->at;
         for (unsigned k = 1; k < ESTIMATE_RETRIES_MAX; k++) {
-            unseen *= (node->loss + k * node->phi) / (1 + k * node->phi);
+            unseen *= (node->at + k * node->phi) / (1 + k * node->phi);
             if (unseen < miss / 2)
                 break;
             doubt[k] += node->weight;

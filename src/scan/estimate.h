@@ -53,7 +53,7 @@ struct estimate {
     bool known; /* false: no endpoint was tried twice, so nothing can be said; all figures are 0 */
     struct estimate_range live; /* endpoints that would have answered, in whatever state */
     struct estimate_range open; /* those of them that are open */
-    double loss;                /* share of tries at live endpoints that went unanswered, 0..1 */
+    double loss;                /* share of first tries at live endpoints that went unanswered, 0..1 */
 };
 
 /* What the scan missed. found = the number of open ones among the answered: loss does not ask for the state, so the

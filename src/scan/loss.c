@@ -32,9 +32,8 @@ struct axis {
 
 struct model {
     struct axis axes[2];
-    void (*set)(struct line *line, double a, double b);           /* the line through a point of the box */
-    void (*point)(const struct line *line, struct point *p);      /* all but missed, from the loss */
-    double (*mean)(const struct line *line, double loss);         /* loss of all endpoints together */
+    void (*set)(struct line *line, double a, double b);      /* the line through a point of the box */
+    void (*point)(const struct line *line, struct point *p); /* all but missed, from the loss */
 };
 
 /* Where the shape is fixed, and only the loss moves. */
@@ -83,11 +82,6 @@ static void spread_point(const struct line *line, struct point *p) {
     }
 }
 
-static double spread_mean(const struct line *line, double loss) {
-    (void)line;
-    return loss;
-}
-
 /* Beta(2, 2) of how much worse: two paths that lose the same are none, and one that loses all is none either. */
 static void classes_set(struct line *line, double log_share, double worse) {
     line->share = SHARE_MIN * pow(SHARE_MAX / SHARE_MIN, log_share);
@@ -95,12 +89,8 @@ static void classes_set(struct line *line, double log_share, double worse) {
     line->log_prior = log(6 * worse * (1 - worse));
 }
 
-static double worse_rest(const struct line *line, double rest) {
-    return rest * (1 - line->worse);
-}
-
 static void classes_point(const struct line *line, struct point *p) {
-    double rest[2] = {p->rest, worse_rest(line, p->rest)};
+    double rest[2] = {p->rest, p->rest * (1 - line->worse)};
     double loss[2] = {p->at, 1 - rest[1]}, moves[2], unseen[2] = {1 - line->share, line->share};
     for (unsigned i = 0; i < 2; i++)
         moves[i] = p->at * rest[i];
@@ -116,17 +106,13 @@ static void classes_point(const struct line *line, struct point *p) {
     }
 }
 
-static double classes_mean(const struct line *line, double loss) {
-    return 1 - (1 - line->share) * (1 - loss) - line->share * worse_rest(line, 1 - loss);
-}
-
 static const struct model models[LOSS_MODELS] = {
-    [LOSS_EVEN] = {{{0, 1, 1}, {0, 1, 1}}, even_set, spread_point, spread_mean},
+    [LOSS_EVEN] = {{{0, 1, 1}, {0, 1, 1}}, even_set, spread_point},
     /* log phi: below the first a beta is not to be told from a point, even at 100,000 endpoints; at the second most
      * hosts lose nearly all or nearly nothing. */
-    [LOSS_SPREAD] = {{{-9.2, 0, 11}, {0, 1, 1}}, spread_set, spread_point, spread_mean},
+    [LOSS_SPREAD] = {{{-9.2, 0, 11}, {0, 1, 1}}, spread_set, spread_point},
     /* log share, scaled to its range; worse. */
-    [LOSS_CLASSES] = {{{0, 1, 12}, {0, 1, 12}}, classes_set, classes_point, classes_mean},
+    [LOSS_CLASSES] = {{{0, 1, 12}, {0, 1, 12}}, classes_set, classes_point},
 };
 
 static double logistic(double x) {
@@ -290,7 +276,7 @@ static double line_nodes(const struct line *line, double mode, double sd, struct
     for (unsigned i = 0; i < LINE_NODES; i++) {
         struct point p;
         point_at(line, within(mode + ((double)i - LINE_NODES / 2) * sd), &p);
-        nodes[i] = (struct loss_node){.loss = line->model->mean(line, p.at), .phi = line->phi, .missed = p.missed,
+        nodes[i] = (struct loss_node){.at = p.at, .phi = line->phi, .missed = p.missed,
                                       .weight = point_log_posterior(line, &p) + log(sd)};
         best = fmax(best, nodes[i].weight);
     }

@@ -22,7 +22,7 @@ struct evidence {
 
 /* A point of a model's parameters, and its weight. */
 struct loss_node {
-    double loss;   /* share of tries that go unanswered, over all live endpoints */
+    double at;     /* LOSS_EVEN: q; LOSS_SPREAD: mu; LOSS_CLASSES: q where it is better */
     double phi;    /* LOSS_SPREAD; else 0 */
     double missed; /* share of live endpoints that no try reached: below 1 */
     double weight;

@@ -504,6 +504,18 @@ static void few_answers_give_wide_intervals_from_zero(void **state) {
     assert_true(lossy.live.low == 0 && lossy.live.high >= 3);
 }
 
+/* What goes unanswered is said of what was sent, and no prior speaks up where nothing went wrong. */
+static void loss_is_what_first_tries_lost(void **state) {
+    (void)state;
+    struct estimate e;
+    struct estimate_counts c = {.tries = 3, .reached = {1000, 1000, 1000}, .answered = {2}};
+    estimate_missed(&c, 1, &e);
+    assert_true(e.known && e.loss == 0);
+    c.answered[1] = 2;
+    estimate_missed(&c, 1, &e);
+    assert_true(e.loss >= 0.5 && e.loss < 0.8);
+}
+
 static void every_endpoint_answered_leaves_none(void **state) {
     (void)state;
     struct estimate e;
@@ -553,6 +565,7 @@ int main(void) {
         cmocka_unit_test(any_counts_give_numbers),
         cmocka_unit_test(without_a_second_try_nothing_is_known),
         cmocka_unit_test(few_answers_give_wide_intervals_from_zero),
+        cmocka_unit_test(loss_is_what_first_tries_lost),
         cmocka_unit_test(every_endpoint_answered_leaves_none),
         cmocka_unit_test(chunks_that_stopped_early_miss_more),
         cmocka_unit_test(fading_keeps_the_shares),
