@@ -95,6 +95,7 @@ static void fill_config(struct run *r) {
         .retries = s->retries == RETRIES_AUTO ? RETRIES_CONNECT : (unsigned)s->retries,
         .retries_auto = s->retries == RETRIES_AUTO,
         .miss = (double)s->miss_ppb / (double)PPB,
+        .wire = (enum scan_wire_choice)s->wire,
         .timeout_ns = s->timeout_ns,
         .wait_ns = s->wait_ns,
         .ifname = s->interface,
@@ -115,6 +116,7 @@ static void fill_config(struct run *r) {
         .pcap_path = s->pcap,
         .frames = s->packet_trace ? console_trace : NULL,
         .note = console_note,
+        .details = s->verbose > 0,
         .ctx = &r->console,
         .stop = &r->watch.stop,
     };

@@ -18,7 +18,7 @@ const struct foreign foreign_words[] = {
     {"banners", NULL, NOT_BUILT "; noctule finds ports, -o hostport:FILE lists them for a program that talks to them"},
     {"resume resume-cfg", NULL, NOT_BUILT "; --shard I/N with one --seed scans in parts"},
     {"max-host-rate", NULL, NOT_BUILT "; --max-rate PPS bounds the whole scan"},
-    {"wire pfring", NULL, NOT_BUILT "; packets go through AF_PACKET, at the --rate asked for"},
+    {"pfring", NULL, NOT_BUILT "; --wire xdp is fast with the kernel's own drivers"},
     {"status-json status-updates-file", NULL, NOT_BUILT "; the summary is the last line of -o FILE.jsonl"},
     {"fields output-fields output-filter output-args", NULL, NOT_BUILT "; -o FILE.jsonl has every field, jq picks"},
 

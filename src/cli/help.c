@@ -255,7 +255,7 @@ void help_table(FILE *f) {
         [KIND_TARGETS] = "targets",   [KIND_PORTS] = "ports",       [KIND_SOURCE] = "source",
         [KIND_MAC] = "mac",           [KIND_STATES] = "states",     [KIND_TECHNIQUE] = "technique",
         [KIND_TCP_FLAGS] = "tcp-flags", [KIND_PING] = "ping",       [KIND_PING_PORTS] = "ping-ports",
-        [KIND_PRESET] = "preset",
+        [KIND_PRESET] = "preset",     [KIND_CHOICE] = "choice",
     };
     for (const struct option *o = options; o < options + option_count; o++)
         fprintf(f, "%s\t%s\t%s\t%s\t%s\t%s\n", kinds[o->kind], o->name, o->aliases ? o->aliases : "",

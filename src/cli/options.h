@@ -25,6 +25,7 @@ enum option_kind {
     KIND_PORTS,     /* struct port_spec, adding up */
     KIND_SOURCE,    /* struct source_setting, one address of each family */
     KIND_MAC,       /* struct mac_setting */
+    KIND_CHOICE,    /* uint64_t, the number of the word among `choices` */
     KIND_STATES,    /* uint16_t, bit 1 << enum state */
     KIND_TECHNIQUE, /* uint32_t, bit 1 << lo, lo being an enum technique_id; a flag otherwise */
     KIND_TCP_FLAGS, /* struct tcp_flags_setting; "SYNFIN", "0x12" */
@@ -62,6 +63,7 @@ struct option {
     const char *fallback; /* the value where none is given, read like the user's; NULL = zero */
     uint64_t lo, hi;      /* of the stored number */
     const struct preset *presets;
+    const char *choices;  /* KIND_CHOICE: blank-separated */
     size_t at;            /* offset in struct settings */
     unsigned flags;       /* enum option_flag */
     const char *help;     /* one line */

@@ -103,6 +103,17 @@ static int set_retries(const struct setter *t) {
     return 0;
 }
 
+static int set_choice(const struct setter *t) {
+    const char *at = t->o->choices, *word;
+    size_t n = 0;
+    for (uint64_t i = 0; (word = option_next_word(&at, &n)); i++)
+        if (strlen(t->text) == n && strncmp(t->text, word, n) == 0) {
+            *(uint64_t *)t->at = i;
+            return 0;
+        }
+    return expected(t, "one of: %s", t->o->choices);
+}
+
 /* Up to nine decimals, so that a share is a whole number of parts per 10^9. */
 static int set_share(const struct setter *t) {
     char *end = NULL;
@@ -395,7 +406,7 @@ static int (*const setters[KIND_COUNT_OF_KINDS])(const struct setter *t) = {
     [KIND_TARGETS] = set_targets,   [KIND_PORTS] = set_ports,           [KIND_SOURCE] = set_source,
     [KIND_MAC] = set_mac,           [KIND_STATES] = set_states,         [KIND_TECHNIQUE] = set_technique,
     [KIND_TCP_FLAGS] = set_tcp_flags, [KIND_PING] = set_ping,           [KIND_PING_PORTS] = set_ping_ports,
-    [KIND_PRESET] = set_preset,
+    [KIND_PRESET] = set_preset,     [KIND_CHOICE] = set_choice,
 };
 
 int value_store(struct settings *s, const struct option *o, const char *text, struct error *e) {

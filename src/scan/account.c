@@ -149,7 +149,7 @@ void summary_begin(struct summary *sum, const struct scan *s) {
     sum->bandwidth_bps = c->bandwidth_bps;
     sum->retries = c->retries;
     sum->retries_auto = c->retries_auto;
-    snprintf(sum->wire, sizeof sum->wire, "%s", s->config.wire_ops->name);
+    snprintf(sum->wire, sizeof sum->wire, "%s", s->wires[0].ops->name);
     scan_wire_names(s, sum->interface, sizeof sum->interface);
 }
 

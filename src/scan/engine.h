@@ -21,7 +21,8 @@
 #include "wire/wire.h"
 
 #define SCAN_WIRES_MAX 8u
-#define SCAN_BATCH_MAX 128u
+#define SCAN_BATCH_MAX 1024u  /* frames of one send call by XDP, where a call is dear ... */
+#define SCAN_BATCH_USUAL 128u /* ... and elsewhere */
 
 /* Counters of one pass. Each is written by one thread and read by any, so they are relaxed atomics. */
 struct counters {
@@ -62,6 +63,7 @@ struct scan_wire {
     uint8_t mac[MAC_LEN];         /* what our frames come from */
     addr_t borrowed[2];           /* sources (v4, v6) that are ours for this scan only: we answer for them; or 0 */
     struct wire *transmit, *receive;
+    const struct wire_ops *ops;   /* of both */
 };
 
 struct steer; /* steer.h */
@@ -119,6 +121,7 @@ struct scan {
     struct claim claim;
     struct scan_wire wires[SCAN_WIRES_MAX];
     unsigned n_wires;
+    unsigned batch_max;           /* frames of one send call at most */
     struct pcapfile *pcap;
     struct rtt rtt;
     struct rtt_table timed;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "scan/engine.h"
+#include "wire/xdp.h"
 
 /* Receive rings hold half a second of replies to all that may be sent, each in its slot of so many bytes; all together. */
 #define RING_SLOT_BYTES 160u
@@ -31,6 +32,45 @@ static size_t ring_bytes(const struct scan_config *c) {
     return bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
 }
 
+static int wire_open(struct scan_wire *w, struct wire_config config, const struct wire_ops *ops, struct error *e) {
+    config.receive = true;
+    int err = ops->open(&config, &w->receive, e);
+    if (err < 0)
+        return err;
+    config.receive = false;
+    config.receiver = w->receive;
+    err = ops->open(&config, &w->transmit, e);
+    if (err < 0) {
+        ops->close(w->receive);
+        w->receive = NULL;
+    }
+    w->ops = ops;
+    return err;
+}
+
+/* May more be sent than the packet wire is the best choice for? */
+static bool is_fast(const struct scan_config *c) {
+    uint64_t pps = c->bandwidth_bps > 0 ? c->bandwidth_bps / (8 * 64) : c->rate_milli_pps / 1000;
+    return pps > SCAN_XDP_PPS || (c->bandwidth_bps == 0 && c->rate_milli_pps == 0);
+}
+
+/* By the user's choice, or by what the interface can do. */
+static int wire_choose(const struct scan *s, struct scan_wire *w, const struct wire_config *config, struct error *e) {
+    const struct scan_config *c = &s->config;
+    if (c->wire_ops != NULL || c->wire == SCAN_WIRE_XDP)
+        return wire_open(w, *config, c->wire_ops != NULL ? c->wire_ops : &wire_xdp_ops, e);
+    if (c->wire == SCAN_WIRE_AUTO && !w->loopback && is_fast(c)) {
+        struct error why = ERROR_INIT;
+        if (wire_open(w, *config, &wire_xdp_ops, &why) == 0)
+            return 0;
+        char line[sizeof why.text + 64];
+        snprintf(line, sizeof line, "--wire packet, since xdp cannot be had: %s", why.text);
+        if (c->details)
+            scan_note(s, line);
+    }
+    return wire_open(w, *config, &wire_packet_ops, e);
+}
+
 static int wires_open(struct scan *s, struct error *e) {
     for (unsigned i = 0; i < s->n_wires; i++) {
         struct scan_wire *w = &s->wires[i];
@@ -39,19 +79,16 @@ static int wires_open(struct scan *s, struct error *e) {
             .ifindex = w->ifindex,
             .loopback = w->loopback,
             .link = w->link,
-            .receive = true,
             .filter = {.port_lo = s->claim.first, .port_hi = (uint16_t)(s->claim.first + s->claim.n - 1),
                        .protocols = &s->protocols},
             .answers_for = w->borrowed[1],
             .ring_bytes = ring_bytes(&s->config) / s->n_wires,
         };
-        int err = s->config.wire_ops->open(&config, &w->receive, e);
+        int err = wire_choose(s, w, &config, e);
         if (err < 0)
             return err;
-        config.receive = false;
-        err = s->config.wire_ops->open(&config, &w->transmit, e);
-        if (err < 0)
-            return err;
+        s->batch_max = w->ops == &wire_xdp_ops && (i == 0 || s->batch_max == SCAN_BATCH_MAX) ? SCAN_BATCH_MAX
+                                                                                            : SCAN_BATCH_USUAL;
     }
     return 0;
 }
@@ -112,8 +149,6 @@ int scan_create(const struct scan_config *config, struct scan **out, struct erro
     if (s == NULL)
         return error_set(e, -ENOMEM, "no memory for a scan");
     s->config = *config;
-    if (s->config.wire_ops == NULL)
-        s->config.wire_ops = &wire_packet_ops;
     s->routes = ROUTE_MAP_INIT;
     s->claim = CLAIM_INIT;
     s->neighbours = NEIGHBOURS_INIT;

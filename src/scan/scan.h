@@ -14,6 +14,10 @@
 #include "report/summary.h"
 #include "wire/wire.h"
 
+/* How frames leave and arrive. AUTO: XDP where the rate may be above SCAN_XDP_PPS and the interface can, else packet. */
+enum scan_wire_choice { SCAN_WIRE_AUTO, SCAN_WIRE_PACKET, SCAN_WIRE_XDP };
+#define SCAN_XDP_PPS 300000u
+
 struct scan_config {
     const struct plan *plan;
     uint64_t seed;                /* order, ports and keys-for-dry-run come from it */
@@ -47,11 +51,13 @@ struct scan_config {
     uint16_t show;                /* bit 1 << enum state: silence is listed only where asked */
     struct report *report;        /* findings go here: queue 0 from the receive thread, 1 from the transmit thread;
                                    * scan_create() needs none yet, scan_run() is given its own */
-    const struct wire_ops *wire_ops; /* NULL: AF_PACKET */
+    enum scan_wire_choice wire;
+    const struct wire_ops *wire_ops; /* another implementation, whatever `wire` says; or NULL */
     const char *pcap_path;        /* or NULL */
     /* Every packet that left or was read (--packet-trace, --explain); called from two threads; or NULL */
     void (*frames)(void *ctx, bool sent, enum link_type link, const struct frame *frames, unsigned n);
     void (*note)(void *ctx, const char *line);             /* one line for the user */
+    bool details;                 /* -v: notes on how things are done, too */
     void *ctx;
     const _Atomic int *stop;      /* 0 run, 1 stop sending and listen one timeout, 2 end at once */
 };

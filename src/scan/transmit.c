@@ -18,7 +18,7 @@
 
 #define PACKET_USUAL 44u               /* a SYN over IPv4 */
 #define BOX_FRAMES (SCAN_BATCH_MAX + PROBE_PARTS_MAX)
-#define BOX_BYTES 65536u
+#define BOX_BYTES 131072u
 #define PROBE_BYTES_MAX (PROBE_PARTS_MAX * PROBE_FRAME_MAX) /* what one probe may need at most */
 
 /* Frames of one batch for one wire; their bytes stand one behind the other. */
@@ -467,17 +467,17 @@ static void listen_for(struct transmitter *t, uint64_t ns) {
         nap_until(clock_mono_ns() + NAP_NS);
 }
 
-/* The frames of a batch, at so many batches a second; 0: no cap. */
-static unsigned batch_of(uint64_t milli_pps, uint64_t batches) {
+/* The frames of a batch, at so many batches a second, at most `max`; 0: no cap. */
+static unsigned batch_of(uint64_t milli_pps, uint64_t batches, unsigned max) {
     uint64_t frames = milli_pps / 1000 / batches;
-    if (milli_pps == 0 || frames > SCAN_BATCH_MAX)
-        return SCAN_BATCH_MAX;
+    if (milli_pps == 0 || frames > max)
+        return max;
     return frames > 0 ? (unsigned)frames : 1;
 }
 
 static void rate_set(struct transmitter *t, uint64_t milli_pps) {
-    t->batch = batch_of(milli_pps, BATCHES_PER_SECOND);
-    t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN);
+    t->batch = batch_of(milli_pps, BATCHES_PER_SECOND, scan_of(t)->batch_max);
+    t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN, scan_of(t)->batch_max);
     uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
     t->sample_every = pps / RTT_TABLE_SIZE + 1;
 }

@@ -77,6 +77,7 @@ VALUES = {
     "max-rate": ["0", "auto", "0.0001", "2G", "none"],
     "bandwidth": ["0", "10Q", "0.5"],
     "retries": ["11", "-1", "1.5", "many"],
+    "wire": ["xpd", "", "XDP", "auto packet", "packetx"],
     "miss": ["0", "51%", "-0.1%", "0.1%%", "1e-3"],
     "timeout": ["0", "11m", "1w", "1000", "0.5"],
     "host-timeout": ["-1", "soon"],

@@ -176,7 +176,7 @@ MASSCAN = {
     f"{NET} -p443 --heartbleed": NO_SERVICES,
     f"{NET} -p80 --http-user-agent x": NO_SERVICES,
     f"{NET} -p80 --adapter-vlan 5": "a VLAN is an interface of the kernel",
-    f"{NET} -p80 --pfring": "AF_PACKET",
+    f"{NET} -p80 --pfring": "--wire xdp",
     f"{NET} -p80 --adapter-port 40000-41000": "expected a whole number",
 }
 

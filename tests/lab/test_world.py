@@ -60,6 +60,32 @@ def test_loss_both_ways(lab):
     assert verdict["recall"] >= 0.9998
 
 
+@pytest.mark.plainonly
+@pytest.mark.parametrize("loss", [0, 50000])
+def test_the_xdp_wire_finds_and_sends_the_same(lab, loss):
+    """Received by AF_XDP, sent by injection: every frame is one that the ledger means to send, and nothing stays attached."""
+    world = World(lab, open=10000, closed=300000, loss_out=loss, loss_in=loss, key=16)
+    verdict, stats, summary = scan(world, "--wire", "xdp", "--rate", 100000)
+    assert_flawless(verdict, stats, summary)
+    assert_frugal(verdict)
+    assert summary["wire"] == "xdp" and stats["rst_kernel"] == 0
+    assert "xdp" not in json.loads(world.scanner.ip("-d", "-j", "link", "show", "scan0"))[0]
+
+
+def test_where_xdp_cannot_be_had_it_is_refused_or_passed_over(lab, noctule):
+    """A peer that would drop every injected frame in silence is recognised beforehand."""
+    near, far = lab.namespace("near"), lab.namespace("far")
+    lab.veth(near, "near0", far, "far0")
+    for namespace, interface, address in (near, "near0", "198.18.7.1/24"), (far, "far0", "198.18.7.2/24"):
+        namespace.ip("address", "add", address, "dev", interface)
+        namespace.ip("link", "set", interface, "up")
+    target = ["198.18.7.2", "-p1-20", "-v", "--rate", 400000]
+    done = near.run(noctule, *target, "--wire", "xdp", check=False)
+    assert done.returncode == 2 and "near0" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    done = near.run(noctule, *target, "--wire", "auto")
+    assert "noctule: --wire packet, since xdp cannot be had: " in done.stderr and "20 closed" in done.stderr, done.stderr
+
+
 def test_every_state_at_20000(lab):
     """All states shown, with heavy loss: also closed, unreachable and silent ones are what a scanner can know."""
     world = World(lab, **SMALL, open=100000, closed=400000, unreachable=100000, loss_out=50000, loss_in=50000, key=13)
