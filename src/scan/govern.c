@@ -18,6 +18,7 @@
 #define STEP_MAX 1.0      /* doubling, as slow start does */
 #define STEP_MIN 0.05
 #define STEP_BLIND 0.5
+#define GROWTH_BLIND 1.0  /* a second, where nothing is there to go by */
 /* A test that takes so many times the answers it needs lacks something to compare with. */
 #define UNDECIDED_FIRST 8.0 /* of large steps */
 #define UNDECIDED 2.0
@@ -29,10 +30,6 @@
 #define KEEP_TRIAL 0.85   /* ... and while its cause is tried, so that a queue drains and a bucket fills */
 #define CUT_MAX 0.25      /* one cut goes no lower than this share of the rate before */
 #define GOOD_AGREES 0.85
-#define RTT_GAIN (1.0 / 16) /* a tick */
-#define RTT_GAIN_USUAL (1.0 / 256)
-#define RTT_QUEUED 1.3
-#define RTT_QUEUED_NS 10e6
 #define RTT_SHORTER 0.95
 #define DRAIN 0.85
 #define DRAINS_MAX 4u
@@ -403,43 +400,21 @@ static bool sender_is_the_limit(const struct govern *g) {
     return g->epochs[(g->n_epochs - 1) % GOVERN_EPOCHS].actual < SENDER_SHORT * g->rate;
 }
 
-/* A queue has grown on the way: the round trips are longer than any chance explains. */
-static bool queue_has_grown(const struct govern *g) {
-    return g->rtt > RTT_QUEUED * g->rtt_usual + RTT_QUEUED_NS && g->rtt - g->rtt_usual > 4 * g->rtt_wavers;
-}
-
-/* Follows the round-trip time: smoothed, how much it wavers, and what it is without a queue. */
-static void rtt_follow(struct govern *g) {
-    double rtt = (double)g->rtt_ns;
-    if (rtt <= 0)
-        return;
-    if (g->rtt <= 0) {
-        g->rtt = g->rtt_usual = rtt;
-        g->rtt_wavers = rtt / 4;
-        return;
-    }
-    g->rtt += (rtt - g->rtt) * RTT_GAIN;
-    if (queue_has_grown(g))
-        return;
-    g->rtt_wavers += (fabs(g->rtt - g->rtt_usual) - g->rtt_wavers) * RTT_GAIN_USUAL;
-    g->rtt_usual += (g->rtt - g->rtt_usual) * RTT_GAIN_USUAL;
-}
-
 /* Drains a queue: less is sent until round trips become shorter. If they do not, the path has become longer. */
 static bool drained(struct govern *g, uint64_t now_ns) {
-    if (!queue_has_grown(g)) {
+    if (!delay_has_grown(&g->delay)) {
         g->drains = 0;
         return false;
     }
-    if (now_ns - g->drain_ns < DRAIN_NS + 2 * (uint64_t)g->rtt)
+    if (now_ns - g->drain_ns < DRAIN_NS + 2 * (uint64_t)g->delay.now)
         return true;
-    bool shorter = g->drains > 0 && g->rtt < RTT_SHORTER * g->rtt_at_drain;
+    bool shorter = g->drains > 0 && g->delay.now < RTT_SHORTER * g->rtt_at_drain;
     g->drain_ns = now_ns;
-    g->rtt_at_drain = g->rtt;
+    g->rtt_at_drain = g->delay.now;
     if (shorter)
         return true;
     if (g->drains == DRAINS_MAX) {
-        g->rtt_usual = g->rtt;
+        g->delay.usual = g->delay.now;
         g->drains = 0;
         rate_set(g, g->drain_before, now_ns);
         hold(g, now_ns, 0);
@@ -479,12 +454,12 @@ static void climb(struct govern *g, double step, uint64_t now_ns) {
 
 /* Nothing to go by: climbs by time, but not to where the share fell not long ago. */
 static void climb_blind(struct govern *g, uint64_t now_ns) {
-    double to = fmin(g->rate * (1 + STEP_BLIND), g->cap);
+    double to = fmin(g->rate * (1 + GROWTH_BLIND), g->cap);
     g->blind = true;
     if (g->ceiling > 0 && to > g->ceiling && now_ns - g->ceiling_ns < g->ceiling_for_ns)
         hold(g, now_ns, 0);
     else
-        climb(g, STEP_BLIND, now_ns);
+        climb(g, GROWTH_BLIND, now_ns);
 }
 
 /* By the clock, and not by what was sent: later tries, which tell nothing of the rate, may be most of it. */
@@ -658,7 +633,7 @@ bool govern_step(struct govern *g, uint64_t now_ns, uint64_t packets) {
     double rate = g->rate;
     sender_update(g, now_ns, packets);
     forget(g, now_ns);
-    rtt_follow(g);
+    delay_follow(&g->delay, g->rtt_ns);
     curve_fit(&g->curve, g->noise);
     known_set(g);
     if (g->phase == GOVERN_TRIAL) {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "scan/curve.h"
+#include "scan/delay.h"
 
 #define GOVERN_START_PPS 2000u     /* the first rate: about 1 Mbit/s of SYNs */
 #define GOVERN_FLOOR_PPS 100u      /* never slower than this, unless the cap is */
@@ -95,7 +96,7 @@ struct govern {
 
     uint64_t local_ns;     /* of the last cut by local loss; 0: none */
     uint64_t rtt_ns, timeout_ns; /* as last told */
-    double rtt, rtt_usual, rtt_wavers; /* smoothed, ns */
+    struct delay delay;
     double rtt_at_drain, drain_before; /* when a queue was last drained: the round trips, and the rate before */
     uint64_t drain_ns;
     unsigned drains;
