@@ -66,7 +66,8 @@ def main():
     for name, some in kinds(runs):
         if some:
             show(name, row(some))
-    print(f"false: {sum(run['false'] for run in runs)}; lost here: {sum(sum(run['drops'].values()) for run in runs)}")
+    print(f"false: {sum(run['false'] for run in runs)}; lost here: {sum(sum(run['drops'].values()) for run in runs)}; "
+          f"scans that took hosts for limited: {sum(run['hosts_limited'] > 0 for run in runs)}")
     if options.json:
         options.json.write_text(json.dumps({"bench": "estimate", "runs": runs}, indent=1) + "\n", encoding="utf-8")
 

@@ -66,4 +66,4 @@ def scan(lab, number):
             "holds": said["low"] <= missed <= said["high"],
             "width": (said["high"] - said["low"]) / (4 * math.sqrt(missed) + 4),
             "sent_at_try": summary["sent_at_try"], "answered_at_try": summary["answered_at_try"],
-            "seconds": summary["duration_ns"] / 1e9, "drops": {**world.drops(), **summary["drops"]}}
+            "hosts_limited": summary["hosts_limited"], "seconds": summary["duration_ns"] / 1e9, "drops": {**world.drops(), **summary["drops"]}}
