@@ -11,13 +11,14 @@
 #include "wire/xdp_hook.h"
 #include "wire/xdp_transmit.h"
 
+#define REFUSAL_NAP_NS (50 * NS_PER_US)
+
 struct xdp_wire {
     struct wire base;
     struct xdp_hook *hook;
     struct wire *packet;     /* on the same interface: what XDP passes on, what a receiver sends, and the counters */
     bool receives;
-    unsigned turn;           /* the queue to begin with */
-    uint64_t packet_drained; /* the packet wire's watermark */
+    unsigned turn;           /* the source to begin with */
     struct wire_stats counts;
 };
 
@@ -104,8 +105,11 @@ static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     const struct xdp_hook *h = w->hook;
     struct timespec t = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
     struct pollfd p[XDP_QUEUES_MAX + 1];
-    if (!w->receives && !h->zerocopy)
-        return; /* there is always room to inject */
+    if (!w->receives && !h->zerocopy) { /* nobody says when a driver that refused a frame has room again */
+        if (h->stuck_since)
+            clock_sleep_until(clock_mono_ns() + (timeout_ns < REFUSAL_NAP_NS ? timeout_ns : REFUSAL_NAP_NS));
+        return;
+    }
     for (unsigned i = 0; i < h->n_queues; i++)
         p[i] = (struct pollfd){.fd = xsk_socket__fd(h->queues[i].socket.xsk), .events = w->receives ? POLLIN : POLLOUT};
     p[h->n_queues] = (struct pollfd){.fd = w->receives ? packet_wire_fd(w->packet) : -1, .events = POLLIN};

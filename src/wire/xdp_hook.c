@@ -28,7 +28,7 @@
 #define VLAN_TAG_BYTES 4u
 #define RX_FRAMES_MIN 64u
 #define TX_FRAMES 2048u
-#define BUSY_WAIT_NS (2 * NS_PER_SEC)
+#define BUSY_WAIT_NS (5 * NS_PER_SEC)
 #define CARRIER_WAIT_NS (10 * NS_PER_SEC) /* some cards restart when a program comes, and then negotiate their link */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args) {
@@ -292,6 +292,7 @@ int xdp_hook_open(const struct wire_config *config, struct xdp_hook **out, struc
     libbpf_set_print(quiet); /* what fails is said in one line of ours */
     h->users = 1;
     h->link = -1;
+    h->run_limit = XDP_BATCH_MAX;
     int r = gather_and_open(h, config, nl, e);
     nl_socket_free(nl);
     if (r < 0) {

@@ -23,6 +23,7 @@ struct xdp_hook {
     struct xdp_driver driver;
     uint32_t frame_max; /* bytes that the interface transmits, WIRE_FRAME_MAX at most */
     unsigned n_queues, next_queue; /* the latter: to send on */
+    unsigned run_limit;   /* frames that the next run may inject; XDP_BATCH_MAX at most */
     uint64_t stuck_since; /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
     bool zerocopy;  /* the sockets are in zero-copy mode, and transmit; else frames are injected */
     struct xdp_batch *batch;     /* the program's memory: frames to inject, */

@@ -1,4 +1,5 @@
-/* What the XDP programs and the process share: one mapped piece of memory. Host byte order. */
+/* What the XDP programs and the process share: one mapped piece of memory. Host byte order. What is `beside` keeps
+ * counters of different processors in cache lines of their own. */
 #ifndef NOCTULE_WIRE_XDP_SHARED_H
 #define NOCTULE_WIRE_XDP_SHARED_H
 
@@ -15,7 +16,7 @@
 struct xdp_batch {
     __u32 n;    /* frames to inject; fewer, once the driver refused one */
     __u32 next; /* how many of them were */
-    __u64 beside[7]; /* the program's counter has a cache line of its own */
+    __u64 beside[7];
     struct {
         __u32 block; /* the frame's first */
         __u32 len;   /* bytes, 14 at least */
@@ -34,7 +35,8 @@ struct xdp_passage {
 struct xdp_fate {
     __u64 refused; /* the driver had no room for them: these are offered again, and not counted in `next` */
     __u64 lost;    /* the driver could not transmit them, or was not even offered them */
-    __s32 error;   /* negative errno of the latest lost one, or 0 */
+    __s64 error;   /* negative errno of the latest lost one, or 0 */
+    __u64 beside[5];
 };
 
 #endif

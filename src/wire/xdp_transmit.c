@@ -5,13 +5,14 @@
 
 #include "base/clock.h"
 
+#define RUN_MIN 64u /* frames: fewer hardly cost less */
 #define STUCK_NS (50 * NS_PER_MS)
 
-/* Lays frames out for one run, at most n; returns how many, and the blocks of the longest. */
+/* Lays frames out for one run, at most n of them (XDP_BATCH_MAX); returns how many, and the blocks of the longest. */
 static unsigned fill(struct xdp_batch *batch, const struct frame *frames, unsigned n, unsigned *longest) {
     unsigned i, used = 0;
     *longest = 1;
-    for (i = 0; i < n && i < XDP_BATCH_MAX; i++) {
+    for (i = 0; i < n; i++) {
         unsigned blocks = (frames[i].len + XDP_BLOCK_BYTES - 1) / XDP_BLOCK_BYTES;
         if (used + blocks > XDP_BATCH_BLOCKS)
             break;
@@ -36,7 +37,7 @@ static unsigned count_fit(const struct xdp_hook *h, const struct frame *frames, 
 /* The kernel injects into an interface that is down or gone as if all were well; only what becomes of the frames tells.
  * So it is, too, where the driver has nothing to transmit with: then it never took a single one. */
 static int read_death(const struct xdp_fate *fate, uint64_t sent) {
-    int error = __atomic_load_n(&fate->error, __ATOMIC_RELAXED);
+    int error = (int)__atomic_load_n(&fate->error, __ATOMIC_RELAXED);
     if (error == -ENETDOWN || error == -EOPNOTSUPP)
         return -ENETDOWN;
     if (error == -EINVAL) /* there is no interface of that number */
@@ -44,13 +45,24 @@ static int read_death(const struct xdp_fate *fate, uint64_t sent) {
     return error == -ENXIO && __atomic_load_n(&fate->lost, __ATOMIC_RELAXED) == sent ? -ENXIO : 0;
 }
 
+/* The kernel makes and throws away every frame of a run behind the one that the driver refused. So the next run is as
+ * long as this one came, and grows again with success. */
+static unsigned next_limit(unsigned limit, unsigned done, bool full) {
+    if (full)
+        return done > RUN_MIN ? done : RUN_MIN;
+    if (done < limit)
+        return limit;
+    return limit < XDP_BATCH_MAX / 2 ? limit * 2 : XDP_BATCH_MAX;
+}
+
 /* Returns how many frames were taken, or a negative errno. Fewer than n: see *full. */
 static int inject(struct xdp_hook *h, const struct frame *frames, unsigned n, uint64_t sent, bool *full) {
     uint64_t refused = __atomic_load_n(&h->fate->refused, __ATOMIC_RELAXED);
-    unsigned longest, filled = fill(h->batch, frames, n, &longest);
+    unsigned longest, filled = fill(h->batch, frames, n < h->run_limit ? n : h->run_limit, &longest);
     int r = xdp_hook_run(h, filled, longest * XDP_BLOCK_BYTES);
     unsigned done = __atomic_load_n(&h->batch->next, __ATOMIC_ACQUIRE); /* also if a signal cut it short */
     *full = r == -ENOMEM || __atomic_load_n(&h->fate->refused, __ATOMIC_RELAXED) != refused;
+    h->run_limit = next_limit(h->run_limit, done, *full);
     int death = read_death(h->fate, sent + done);
     if (death < 0)
         return death;
