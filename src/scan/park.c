@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "probe/technique.h"
+#include "scan/rtt.h"
 
 #define INTERVAL_FIRST_NS UINT64_C(250000000)
 #define INTERVAL_MIN_NS UINT64_C(1000000)
@@ -14,6 +15,7 @@
 #define SHORT_GROUPS 4u     /* canaries without an answer that are more than bad luck, where they are ... */
 #define SHORT_SHARE 4u      /* ... one in so many */
 #define VOID_GROUPS_MAX 32u /* groups in a row without any answer: the host is gone */
+#define VOID_SHIFT_MAX 3u   /* after so many of them the timeout does not double any more */
 #define LOOKS_MIN 2u        /* silence is believed at the second observation, ... */
 #define LOOKS_MAX 4u        /* ... at the fourth at the latest; the others fit two bits ... */
 #define MISS 0.001          /* ... if the path loses so much that more than this would be missed */
@@ -42,6 +44,8 @@ struct parked {
     uint64_t deadline_ns; /* UINT64_MAX: none */
     uint64_t doubt_ns;    /* until then */
     uint64_t sent_ns, interval_ns;
+    struct rtt rtt;      /* its own way may be shorter or longer than most */
+    bool timed;          /* ... and has been measured */
     unsigned cursor;     /* the next slot of the round */
     unsigned wanted;     /* length of the next group */
     unsigned void_groups;
@@ -346,6 +350,13 @@ void lot_sent(struct lot *l, uint64_t now_ns) {
     l->building = NULL;
 }
 
+/* How long an answer of this host may take: by its own canaries once one has been heard, and longer where nothing comes. */
+static uint64_t timeout_of(const struct parked *p, uint64_t usual_ns) {
+    uint64_t own = p->timed ? atomic_load_explicit(&p->rtt.timeout_ns, memory_order_relaxed) : usual_ns;
+    own <<= p->void_groups < VOID_SHIFT_MAX ? p->void_groups : VOID_SHIFT_MAX;
+    return own < RTO_MAX_NS ? own : RTO_MAX_NS;
+}
+
 /* Is all in that this group can tell? */
 static bool group_done(const struct parked *p, uint64_t watermark_ns, uint64_t rto_ns) {
     uint64_t heard = atomic_load_explicit(&p->canary_ns, memory_order_acquire);
@@ -381,7 +392,12 @@ static bool keeps_short(const struct parked *p) {
 /* What the group has shown of the host's limit: how long the next one is, and when. */
 static void group_learn(struct lot *l, struct parked *p) {
     unsigned answered = answers_count(p), half = p->wanted > 1 ? p->wanted / 2 : 1;
-    bool canary = atomic_load_explicit(&p->canary_ns, memory_order_relaxed) > 0;
+    uint64_t heard = atomic_load_explicit(&p->canary_ns, memory_order_relaxed);
+    bool canary = heard > 0;
+    if (heard > p->sent_ns) {
+        rtt_sample(&p->rtt, heard - p->sent_ns);
+        p->timed = true;
+    }
     canaries_clear(p);
     p->void_groups = canary || answered > 0 ? 0 : p->void_groups + 1;
     p->groups++;
@@ -433,6 +449,7 @@ static bool give_up(struct lot *l, struct parked *p, struct lot_work *work) {
 /* One step of the first host of the heap, which is due. False: look at the heap again. */
 static bool host_step(struct lot *l, const struct lot_now *now, struct lot_work *work, enum lot_step *step) {
     struct parked *p = l->heap[0];
+    uint64_t timeout = timeout_of(p, now->rto_ns);
     bool over = (now->now_ns >= p->deadline_ns && keeps_short(p)) || p->void_groups >= VOID_GROUPS_MAX;
     if (p->stage == STAGE_DOUBT && is_limited(p->voice))
         parked_ask(l, p, now->now_ns);
@@ -466,8 +483,8 @@ static bool host_step(struct lot *l, const struct lot_now *now, struct lot_work 
         *step = LOT_PROBE;
         return true;
     case STAGE_ON_ITS_WAY:
-        if (!group_done(p, now->watermark_ns, now->rto_ns)) {
-            heap_delay(l, now->now_ns + now->rto_ns / LOOKS_PER_RTO);
+        if (!group_done(p, now->watermark_ns, timeout)) {
+            heap_delay(l, now->now_ns + timeout / LOOKS_PER_RTO);
             return false;
         }
         group_learn(l, p);

@@ -27,6 +27,7 @@ struct world {
     unsigned n_hosts, n_ports, silent_every; /* every so-manieth port never answers */
     double tokens_per_second, burst;
     unsigned loss_percent;
+    uint64_t rto_ns; /* of most hosts; 0: RTO_NS */
     double tokens[HOST_MAX];
     uint64_t filled_ns[HOST_MAX];
     bool order_done;
@@ -63,8 +64,8 @@ static enum lot_fate take(struct world *w, uint64_t index) {
 }
 
 static enum lot_step next(struct world *w, struct lot_work *work) {
-    struct lot_now now = {.now_ns = w->now, .watermark_ns = w->now, .rto_ns = RTO_NS, .order_done = w->order_done,
-                          .packets_max = LOT_GROUP_MAX};
+    struct lot_now now = {.now_ns = w->now, .watermark_ns = w->now, .rto_ns = w->rto_ns > 0 ? w->rto_ns : RTO_NS,
+                          .order_done = w->order_done, .packets_max = LOT_GROUP_MAX};
     return lot_next(w->lot, &now, work);
 }
 
@@ -225,6 +226,21 @@ static void test_hundred_a_second(void **state) {
     assert_int_equal(w.undecided, 0);
     assert_int_equal(w.silent, 400);
     assert_true(seconds < 60);
+}
+
+/* A near host among far ones is asked at its own pace: its own round trips count, not those of most. */
+static void test_near_among_far(void **state) {
+    (void)state;
+    double seconds[2];
+    for (unsigned far = 0; far < 2; far++) {
+        struct world w = {.n_hosts = 1, .n_ports = 500, .silent_every = 2, .tokens_per_second = 100, .burst = 20,
+                          .rto_ns = far > 0 ? NS_PER_SEC : 0};
+        world_init(&w);
+        seconds[far] = run(&w, 0, 2000);
+        assert_int_equal(w.silent, 250);
+    }
+    print_message("500 ports of a near host: %.1f s; where most are far: %.1f s\n", seconds[0], seconds[1]);
+    assert_true(seconds[1] < 1.2 * seconds[0] + 2);
 }
 
 /* The host's time is over: what is not decided is said to be so, each port once. */
@@ -480,6 +496,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linux),           cmocka_unit_test(test_linux_with_loss),
         cmocka_unit_test(test_unlimited),       cmocka_unit_test(test_hundred_a_second),
+        cmocka_unit_test(test_near_among_far),
         cmocka_unit_test(test_timeout),         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_strangers),       cmocka_unit_test(test_suspicion),
         cmocka_unit_test(test_doubt),           cmocka_unit_test(test_doubt_confirmed),
