@@ -17,9 +17,11 @@
 #define VOID_GROUPS_MAX 32u /* groups in a row without any answer: the host is gone */
 #define VOID_SHIFT_MAX 3u   /* after so many of them the timeout does not double any more */
 #define LOOKS_MIN 2u        /* silence is believed at the second observation, ... */
-#define LOOKS_MAX 4u        /* ... at the fourth at the latest; the others fit two bits ... */
+#define LOOKS_MAX 16u       /* ... at the sixteenth at the latest; the others fit four bits ... */
 #define MISS 0.001          /* ... if the path loses so much that more than this would be missed */
-#define CANARIES (LOOKS_MAX - 1) /* as many are sent as may well be lost */
+#define LOOKS_BITS 4u
+#define LOOKS_PER_WORD (64u / LOOKS_BITS)
+#define CANARIES 3u         /* as many are sent as may well be lost, but no more */
 #define ANSWERS_AT_ONCE 20u  /* what the path loses is taken for nothing until there is more to tell, but ... */
 #define ANSWERS_AFTER_ALL 2u /* ... for a tenth where loss may be all that made the host suspected */
 #define DOUBT_TIMEOUTS 8u    /* for so long is silence kept where something speaks against it, but not enough yet */
@@ -34,7 +36,7 @@ struct parked {
     uint64_t first;      /* index of the host's first slot */
     unsigned n;          /* slots */
     _Atomic uint64_t *pending; /* a bit a slot: to be decided */
-    uint64_t *looks;     /* two bits a slot: observations of silence */
+    uint64_t *looks;     /* LOOKS_BITS a slot: observations of silence */
     uint64_t at_once, after_all; /* answers of slots without such observations, and of others: what the path loses */
     _Atomic uint64_t canary[CANARIES]; /* indexes of the canaries on their way; UINT64_MAX: none */
     _Atomic uint64_t canary_ns;        /* when the first of their answers was read; 0: not yet */
@@ -208,7 +210,7 @@ static struct parked *parked_new(struct lot *l, const struct endpoint *ep, struc
         return NULL;
     struct parked *p = calloc(1, sizeof *p);
     size_t words = (n + 63) / 64;
-    uint64_t *pending = calloc(words, sizeof *pending), *looks = calloc(2 * words, sizeof *looks);
+    uint64_t *pending = calloc(words, sizeof *pending), *looks = calloc(LOOKS_BITS * words, sizeof *looks);
     if (p == NULL || pending == NULL || looks == NULL) {
         free(pending);
         free(looks);
@@ -311,7 +313,8 @@ static bool decide(struct lot *l, struct parked *p, unsigned slot, struct lot_wo
  * parked. */
 static bool group_choose(struct parked *p, unsigned packets_max) {
     p->n_group = p->at = 0;
-    p->n_canaries = looks_wanted(p) - 1;
+    unsigned looks = looks_wanted(p);
+    p->n_canaries = looks - 1 < CANARIES ? looks - 1 : CANARIES;
     while (p->n_group < p->wanted && (p->n_group == 0 || p->n_group + p->n_canaries < packets_max)) {
         unsigned slot = next_pending(p, p->cursor);
         if (slot == p->n || (p->n_group > 0 && slot == p->group[0]))
@@ -369,7 +372,7 @@ static bool group_done(const struct parked *p, uint64_t watermark_ns, uint64_t r
 }
 
 static unsigned looks_of(const struct parked *p, unsigned slot) {
-    return p->looks[slot / 32] >> slot % 32 * 2 & 3;
+    return p->looks[slot / LOOKS_PER_WORD] >> slot % LOOKS_PER_WORD * LOOKS_BITS & (LOOKS_MAX - 1);
 }
 
 /* What the answers of the group tell: of the limit by their number, of the path by those that were silent before. */
@@ -431,7 +434,7 @@ static bool group_settle(struct lot *l, struct parked *p, struct lot_work *work)
         if (!is_pending(p, slot))
             continue;
         if (looks_of(p, slot) + 1 < wanted)
-            p->looks[slot / 32] += UINT64_C(1) << slot % 32 * 2;
+            p->looks[slot / LOOKS_PER_WORD] += UINT64_C(1) << slot % LOOKS_PER_WORD * LOOKS_BITS;
         else if (decide(l, p, slot, work))
             return true;
     }
