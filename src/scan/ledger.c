@@ -1,7 +1,6 @@
 #include "scan/ledger.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #define NOT_LEFT (UINT64_MAX / 2) /* a chunk's try is built, but its last probe has not left yet: never due */
@@ -178,7 +177,6 @@ static void chunk_tally(struct ledger *l, uint64_t number, unsigned k, const uin
     if (k > 1 || l->firsts == NULL || f.sent == 0)
         return;
     l->firsts_ns = f.end_ns;
-    memcpy(f.bits, bits, sizeof f.bits);
     l->firsts(l->firsts_ctx, &f);
 }
 

@@ -46,7 +46,6 @@ struct ledger_firsts {
     uint64_t position;           /* of bit 0 */
     uint64_t begin_ns, end_ns;   /* they left between these (monotonic) */
     unsigned sent, answered;
-    uint64_t bits[CHUNK_WORDS];  /* 1 = answered, or not probed */
 };
 typedef void ledger_firsts_fn(void *ctx, const struct ledger_firsts *firsts);
 

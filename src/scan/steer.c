@@ -6,35 +6,31 @@
 
 #define APART_PPS 100000u /* above this rate not every chunk is looked through for hosts that limit their answers */
 
-/* Hosts that limit their answers say nothing about the path: without theirs. */
-static void leave_out_limited(const struct pass *p, struct ledger_firsts *f) {
-    unsigned sent = 0, answered = 0, n = CHUNK_PROBES;
+/* Hosts that limit their answers say nothing about the path. Once one is suspected the lot has its endpoints, and they
+ * count as settled; does a chunk from before still hold probes to one? */
+static bool tells_of_limits(const struct pass *p, const struct ledger_firsts *f) {
+    unsigned n = CHUNK_PROBES, limited = 0;
     if (p->shard.end - f->position < n)
         n = (unsigned)(p->shard.end - f->position);
-    for (unsigned i = 0; i < n; i++) {
-        struct endpoint ep = plan_at(p->plan, order_at(&p->order, f->position + i));
-        bool apart = lot_is_limited(p->lot, ep.addr);
-        sent += !apart;
-        answered += !apart && (f->bits[i / 64] >> i % 64 & 1);
-    }
-    unsigned settled = n - f->sent; /* their bits are set as well; mostly there are none */
-    f->sent = sent > settled ? sent - settled : 0;
-    f->answered = answered > settled ? answered - settled : 0;
+    unsigned settled = n - f->sent;
+    for (unsigned i = 0; i < n && limited <= settled; i++)
+        limited += lot_is_limited(p->lot, plan_at(p->plan, order_at(&p->order, f->position + i)).addr);
+    return limited > settled;
 }
 
-static void firsts_told(void *ctx, const struct ledger_firsts *firsts) {
+static void firsts_told(void *ctx, const struct ledger_firsts *f) {
     struct pass *p = ctx;
     struct steer *s = p->steer;
-    struct ledger_firsts f = *firsts;
     if (p->lot != NULL && lot_suspects(p->lot) > 0) {
         if (s->apart_left > 0) {
             s->apart_left--;
             return;
         }
         s->apart_left = (unsigned)(govern_milli_pps(&s->govern) / 1000 / APART_PPS);
-        leave_out_limited(p, &f);
+        if (tells_of_limits(p, f))
+            return;
     }
-    govern_sample(&s->govern, GOVERN_NATURAL, f.begin_ns, f.end_ns, f.sent, f.answered);
+    govern_sample(&s->govern, GOVERN_NATURAL, f->begin_ns, f->end_ns, f->sent, f->answered);
 }
 
 struct steer *steer_new(struct pass *p, uint64_t max_pps, uint64_t start_pps, uint64_t now_ns) {

@@ -497,10 +497,6 @@ static void add_firsts(void *ctx, const struct ledger_firsts *f) {
     assert_int_equal(f->position, t->next);
     assert_int_equal(f->begin_ns, t->end_ns);
     assert_true(f->end_ns > f->begin_ns);
-    unsigned set = 0;
-    for (unsigned w = 0; w < CHUNK_WORDS; w++)
-        set += (unsigned)__builtin_popcountll(f->bits[w]);
-    assert_int_equal(set - f->answered, CHUNK_PROBES - f->sent);
     t->sent += f->sent;
     t->answered += f->answered;
     t->chunks++;
