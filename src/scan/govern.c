@@ -40,6 +40,8 @@
 
 #define LEARN_ANSWERS 64.0
 #define BLIND_ANSWERS 5.0    /* a second: fewer expected tell nothing in time */
+#define CANARIES_CLEAN 20.0  /* so many that all answer, or nearly all, lost nothing to the rate ... */
+#define CANARY_LOSS 0.03     /* ... since they would answer */
 #define CANARY_ANSWERS 500.0 /* a second: more natural ones need no canaries */
 #define TEST_SECONDS 3.0    /* steps are large enough to be tested in so long */
 #define SENDER_SHORT 0.9
@@ -498,6 +500,12 @@ static bool over_capacity(const struct govern *g, double level) {
     return curve_best(&g->curve) < g->rate && limitless(g, curve_best(&g->curve)) < -level;
 }
 
+/* Other shares have to be compared with those at lower rates; that of canaries is known beforehand. */
+static bool canaries_are_clean(const struct govern *g) {
+    const struct tally *c = &g->epoch[GOVERN_CANARY];
+    return c->sent >= CANARIES_CLEAN && c->answered >= (1 - CANARY_LOSS) * c->sent;
+}
+
 static void climb_judge(struct govern *g, uint64_t now_ns) {
     double half = g->step > STEP_BLIND ? g->step / 2 : g->step;
     if (!climb_is_long(g) && !blind_time(g, now_ns))
@@ -509,7 +517,7 @@ static void climb_judge(struct govern *g, uint64_t now_ns) {
         double delivered = capacity(g);
         /* What the last good rate says is worth more than a count over a short time, where the two agree. */
         settle(g, delivered > GOOD_AGREES * g->good ? fmax(delivered, g->good) : delivered, now_ns);
-    } else if (limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT &&
+    } else if ((limitless(g, g->rate / (1 + half)) >= LEVEL_ACCEPT || canaries_are_clean(g)) &&
                (g->ceiling <= 0 || limitless(g, curve_best(&g->curve)) > -DOUBT)) {
         g->blind = false;
         climb(g, step_after(g), now_ns);
