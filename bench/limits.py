@@ -31,7 +31,7 @@ def timed(argv, stdout=None, stop_after=None, **options):
                                       preexec_fn=netlab.die_with_parent, text=True, **options)
     if stop_after:
         time.sleep(stop_after)
-        process.send_signal(netlab.signal.SIGINT)
+        os.kill(process.pid, netlab.signal.SIGINT) # send_signal() would reap one that has ended, and its usage with it
     out = process.stdout.read() if process.stdout else ""
     process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
