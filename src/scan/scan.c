@@ -8,7 +8,7 @@
 #include "scan/engine.h"
 #include "wire/xdp.h"
 
-/* Receive rings hold a quarter of a second of replies to all that may be sent, each in its slot of so many bytes; all
+/* Receive rings hold a fifth of a second of replies to all that may be sent, each in its slot of so many bytes; all
  * together. */
 #define RING_SLOT_BYTES 160u
 #define RING_BYTES_MIN (UINT64_C(16) << 20) /* blocks for four seconds, however few frames each holds */
@@ -29,7 +29,7 @@ void scan_note(const struct scan *s, const char *line) {
 
 static size_t ring_bytes(const struct scan_config *c) {
     uint64_t pps = c->bandwidth_bps > 0 ? c->bandwidth_bps / (8 * 64) : c->rate_milli_pps / 1000;
-    uint64_t bytes = pps > RING_BYTES_MAX / RING_SLOT_BYTES ? RING_BYTES_MAX : pps / 4 * RING_SLOT_BYTES;
+    uint64_t bytes = pps / 5 > RING_BYTES_MAX / RING_SLOT_BYTES ? RING_BYTES_MAX : pps / 5 * RING_SLOT_BYTES;
     return bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
 }
 
