@@ -210,8 +210,18 @@ static void cursor_enter(struct ledger *l, unsigned k) {
     c->ended |= k > atomic_load_explicit(&l->wanted, memory_order_relaxed) + c->rough;
 }
 
-/* Walks cursor k >= 1 through its chunk to the next unanswered position. */
-static bool cursor_reprobe(struct ledger *l, unsigned k, struct ledger_work *work) {
+/* The lowest bits of a run, at most `max` of them (1 at least). */
+static uint64_t lowest(uint64_t run, unsigned max) {
+    uint64_t rest = run;
+    if ((unsigned)__builtin_popcountll(run) <= max)
+        return run;
+    for (unsigned i = 0; i < max; i++)
+        rest &= rest - 1;
+    return run ^ rest;
+}
+
+/* Walks cursor k >= 1 through its chunk to the next unanswered positions: those of one word of bits. */
+static bool cursor_reprobe(struct ledger *l, unsigned k, unsigned max, struct ledger_work *work) {
     struct ledger_cursor *cur = &l->cursors[k];
     struct chunk *c = chunk_of(l, cur->chunk);
     if (!cur->entered)
@@ -223,10 +233,11 @@ static bool cursor_reprobe(struct ledger *l, unsigned k, struct ledger_work *wor
             cur->offset = (w + 1) * 64;
             continue;
         }
-        cur->offset += (unsigned)__builtin_ctzll(open);
-        work->position = l->first + cur->chunk * CHUNK_PROBES + cur->offset;
+        unsigned skipped = (unsigned)__builtin_ctzll(open);
+        work->position = l->first + cur->chunk * CHUNK_PROBES + cur->offset + skipped;
+        work->run = lowest(open >> skipped, max);
         work->tried = k;
-        cur->offset++;
+        cur->offset += skipped + 64 - (unsigned)__builtin_clzll(work->run);
         cur->probed = true;
         c->tried = (uint8_t)k;
         return true;
@@ -235,22 +246,28 @@ static bool cursor_reprobe(struct ledger *l, unsigned k, struct ledger_work *wor
     return false;
 }
 
-/* Cursor 0 hands out the next position never probed. The caller has made sure that there is one and that its chunk is
- * open. */
-static void cursor_first(struct ledger *l, struct ledger_work *work) {
+/* Cursor 0 hands out the next positions never probed. The caller has made sure that there are some and that their chunk
+ * is open. */
+static void cursor_first(struct ledger *l, unsigned max, struct ledger_work *work) {
     struct ledger_cursor *cur = &l->cursors[0];
     uint64_t offered = cur->chunk * CHUNK_PROBES + cur->offset;
+    uint64_t left = l->end - l->first - offered;
+    unsigned n = CHUNK_PROBES - cur->offset;
+    n = n < max ? n : max;
+    n = n < 64 ? n : 64;
+    n = n < left ? n : (unsigned)left;
     work->position = l->first + offered;
+    work->run = UINT64_MAX >> (64 - n);
     work->tried = 0;
-    cur->offset++;
+    cur->offset += n;
     cur->probed = true;
-    atomic_store_explicit(&l->offered, offered + 1, memory_order_release);
-    if (cur->offset == CHUNK_PROBES || work->position + 1 == l->end)
+    atomic_store_explicit(&l->offered, offered + n, memory_order_release);
+    if (cur->offset == CHUNK_PROBES || n == left)
         cursor_leave(l, cur);
 }
 
 /* What the trailing cursors have to do; LEDGER_WAIT: nothing, and *wake_ns says until when at least. */
-static enum ledger_step trailing_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
+static enum ledger_step trailing_next(struct ledger *l, unsigned max, struct ledger_work *work) {
     bool held = false; /* something is due that may not be probed now */
     work->wake_ns = UINT64_MAX;
     if (l->held)
@@ -263,11 +280,11 @@ static enum ledger_step trailing_next(struct ledger *l, bool may_probe, struct l
         if (k == l->retries + 1)
             return LEDGER_RETIRE;
         const struct chunk *c = chunk_of(l, l->cursors[k].chunk);
-        if (!may_probe && !c->ended && !chunk_answered(c)) {
+        if (max == 0 && !c->ended && !chunk_answered(c)) {
             held = true;
             continue;
         }
-        if (cursor_reprobe(l, k, work))
+        if (cursor_reprobe(l, k, max, work))
             return LEDGER_PROBE;
         k = l->held ? 2 : l->retries + 2; /* it passed a chunk, so the cursors behind it may have work */
     }
@@ -276,22 +293,22 @@ static enum ledger_step trailing_next(struct ledger *l, bool may_probe, struct l
     return LEDGER_WAIT;
 }
 
-enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_work *work) {
+enum ledger_step ledger_next(struct ledger *l, unsigned max, struct ledger_work *work) {
     work->wake_ns = l->quiet_ns;
     if (l->moved || atomic_load_explicit(&l->watermark_ns, memory_order_acquire) >= l->quiet_ns) {
-        enum ledger_step step = trailing_next(l, may_probe, work);
+        enum ledger_step step = trailing_next(l, max, work);
         if (step != LEDGER_WAIT)
             return step;
     }
     if (l->cursors[0].chunk == l->n_chunks)
         return l->cursors[l->retries + 1].chunk == l->n_chunks ? LEDGER_DONE : LEDGER_WAIT;
-    if (!may_probe)
+    if (max == 0)
         return LEDGER_WAIT;
     if (l->n_stamps == LEDGER_STAMPS_MAX)
         return LEDGER_FLUSH;
     if (l->cursors[0].offset == 0 && !chunk_open(l, l->cursors[0].chunk))
         return LEDGER_FULL;
-    cursor_first(l, work);
+    cursor_first(l, max, work);
     return LEDGER_PROBE;
 }
 

@@ -128,7 +128,7 @@ static inline bool ledger_is_done(const struct ledger *l) {
 void ledger_tell_firsts(struct ledger *l, ledger_firsts_fn *fn, void *ctx, uint64_t now_ns);
 
 enum ledger_step {
-    LEDGER_PROBE,  /* *position is to be probed, as try *try */
+    LEDGER_PROBE,  /* the positions of a run are to be probed */
     LEDGER_RETIRE, /* chunk final: call ledger_retire() before the next step */
     LEDGER_WAIT,   /* nothing is due before *wake_ns; UINT64_MAX when only the watermark's progress can tell */
     LEDGER_FULL,   /* the window is full: as LEDGER_WAIT, and cursor 0 would have had work */
@@ -136,18 +136,20 @@ enum ledger_step {
     LEDGER_DONE    /* every chunk is retired */
 };
 struct ledger_work {
-    uint64_t position;
-    unsigned tried;
+    uint64_t position; /* the first of the run ... */
+    uint64_t run;      /* ... whose bit i is position + i: bit 0 at least. All are of one chunk, so that one try of it ... */
+    unsigned tried;    /* ... is theirs */
     uint64_t wake_ns;
 };
-/* What is to be done next. Later cursors go first: what is oldest leaves the window first. Without may_probe (the pace
- * allows nothing now) chunks still pass and retire, but LEDGER_PROBE is not returned. */
-enum ledger_step ledger_next(struct ledger *l, bool may_probe, struct ledger_work *work);
+/* What is to be done next. Later cursors go first: what is oldest leaves the window first. A run has at most `max`
+ * positions; with 0 (the pace allows nothing now) chunks still pass and retire, but LEDGER_PROBE is not returned. */
+enum ledger_step ledger_next(struct ledger *l, unsigned max, struct ledger_work *work);
 
 /* The probes handed out since the last call left at now_ns (monotonic). */
 void ledger_stamp(struct ledger *l, uint64_t now_ns);
 
-/* Settles a position that ledger_next just handed out, without a probe (own port, no route, host down). */
+/* Settles a position of the run that ledger_next just handed out, without a probe (own port, no route, host down); those
+ * of one run in ascending order. */
 void ledger_settle(struct ledger *l, uint64_t position);
 
 /* Takes back a re-probe (try >= 1) that ledger_next just handed out: the position is given up at once, and is in no

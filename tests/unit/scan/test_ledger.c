@@ -27,7 +27,7 @@ static enum ledger_step send_due(struct ledger *l, uint64_t now, unsigned *sent,
     enum ledger_step step;
     uint64_t base, silent[CHUNK_WORDS];
     for (;;) {
-        step = ledger_next(l, true, &work);
+        step = ledger_next(l, 1, &work);
         if (step == LEDGER_PROBE) {
             (*sent)++;
             if (tries != NULL)
@@ -127,7 +127,7 @@ static void unsent_and_foreign_positions_are_refused(void **state) {
     struct ledger l = open_ledger(1000, 2000, 1, 256, 0);
     struct ledger_work work;
     assert_int_equal(ledger_mark(&l, 1000, false), LEDGER_UNSENT);
-    assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+    assert_int_equal(ledger_next(&l, 1, &work), LEDGER_PROBE);
     assert_int_equal(work.position, 1000);
     assert_int_equal(ledger_mark(&l, 1000, false), LEDGER_FIRST);
     assert_int_equal(ledger_mark(&l, 1001, false), LEDGER_UNSENT);
@@ -182,16 +182,16 @@ static void chunks_retire_without_leave_to_probe(void **state) {
     struct ledger_work work;
     uint64_t base, silent[CHUNK_WORDS];
     unsigned sent = 0;
-    assert_int_equal(ledger_next(&l, false, &work), LEDGER_WAIT);
+    assert_int_equal(ledger_next(&l, 0, &work), LEDGER_WAIT);
     send_due(&l, 1, &sent, NULL);
     ledger_watermark(&l, 1001);
-    assert_int_equal(ledger_next(&l, false, &work), LEDGER_WAIT);
+    assert_int_equal(ledger_next(&l, 0, &work), LEDGER_WAIT);
     for (uint64_t i = 0; i < CHUNK_PROBES; i++)
         ledger_mark(&l, i, false);
-    assert_int_equal(ledger_next(&l, false, &work), LEDGER_RETIRE);
+    assert_int_equal(ledger_next(&l, 0, &work), LEDGER_RETIRE);
     assert_int_equal(ledger_retire(&l, 1001, &base, silent), 0);
-    assert_int_equal(ledger_next(&l, false, &work), LEDGER_WAIT);
-    assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+    assert_int_equal(ledger_next(&l, 0, &work), LEDGER_WAIT);
+    assert_int_equal(ledger_next(&l, 1, &work), LEDGER_PROBE);
     assert_int_equal(work.position, CHUNK_PROBES);
     ledger_deinit(&l);
 }
@@ -204,7 +204,7 @@ static void settled_chunks_cost_no_time(void **state) {
     enum ledger_step step;
     ledger_watermark(&l, 100);
     unsigned settled = 0;
-    while ((step = ledger_next(&l, true, &work)) != LEDGER_DONE) {
+    while ((step = ledger_next(&l, 1, &work)) != LEDGER_DONE) {
         if (step == LEDGER_PROBE) {
             ledger_settle(&l, work.position);
             settled++;
@@ -228,7 +228,7 @@ static void a_position_taken_back_is_nobody_s(void **state) {
     enum ledger_step step;
     send_due(&l, 1, &sent, NULL);
     ledger_watermark(&l, 1001);
-    while ((step = ledger_next(&l, true, &work)) == LEDGER_PROBE) {
+    while ((step = ledger_next(&l, 1, &work)) == LEDGER_PROBE) {
         assert_int_equal(work.tried, 1);
         if (work.position % 3 == 0)
             continue;
@@ -243,7 +243,7 @@ static void a_position_taken_back_is_nobody_s(void **state) {
     for (uint64_t now = 1001; step != LEDGER_DONE; now += 1000) {
         ledger_stamp(&l, now);
         ledger_watermark(&l, now);
-        while ((step = ledger_next(&l, true, &work)) == LEDGER_PROBE || step == LEDGER_RETIRE)
+        while ((step = ledger_next(&l, 1, &work)) == LEDGER_PROBE || step == LEDGER_RETIRE)
             if (step == LEDGER_RETIRE)
                 lost += ledger_retire(&l, now, &base, silent);
             else
@@ -272,20 +272,29 @@ static void random_walks_account_for_every_position(void **state) {
         do {
             struct ledger_work work;
             unsigned batch = 1 + (unsigned)(random_splitmix(&seed) % 128);
-            for (step = LEDGER_PROBE; batch > 0; batch--) {
-                step = ledger_next(&l, true, &work);
+            for (step = LEDGER_PROBE; batch > 0;) {
+                unsigned max = 1 + (unsigned)(random_splitmix(&seed) % 80);
+                step = ledger_next(&l, max < batch ? max : batch, &work);
                 if (step == LEDGER_RETIRE) {
                     uint64_t base, silent[CHUNK_WORDS];
                     ledger_retire(&l, now, &base, silent);
                     for (unsigned b = 0; b < CHUNK_PROBES; b++)
                         if (silent[b / 64] >> b % 64 & 1)
                             quiet[base - first + b]++;
+                    batch--;
                 } else if (step == LEDGER_PROBE) {
-                    uint64_t i = work.position - first;
-                    assert_int_equal(answers[i], 0); /* what answered is never probed again */
-                    assert_int_equal(probes[i]++, work.tried);
-                    if (random_splitmix(&seed) % 3 == 0)
-                        answers[i] = ledger_mark(&l, work.position, false) == LEDGER_FIRST;
+                    unsigned n = (unsigned)__builtin_popcountll(work.run);
+                    assert_in_range(n, 1, max < batch ? max : batch);
+                    assert_true(work.run & 1);
+                    batch -= n;
+                    for (uint64_t i = work.position - first; work.run != 0; i++, work.run >>= 1) {
+                        if ((work.run & 1) == 0)
+                            continue;
+                        assert_int_equal(answers[i], 0); /* what answered is never probed again */
+                        assert_int_equal(probes[i]++, work.tried);
+                        if (random_splitmix(&seed) % 3 == 0)
+                            answers[i] = ledger_mark(&l, first + i, false) == LEDGER_FIRST;
+                    }
                 } else {
                     break;
                 }
@@ -343,7 +352,7 @@ static void the_tally_counts_answers_only(void **state) {
     struct ledger l = open_ledger(0, N, R, N, 0);
     struct ledger_work work;
     for (unsigned i = 0; i < N; i++) {
-        assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+        assert_int_equal(ledger_next(&l, 1, &work), LEDGER_PROBE);
         if (work.position % 10 == 0)
             ledger_settle(&l, work.position);
     }
@@ -373,7 +382,7 @@ static void a_long_batch_is_stamped_in_time(void **state) {
     struct ledger_work work;
     unsigned flushes = 0;
     uint64_t sent = 0;
-    for (enum ledger_step step; (step = ledger_next(&l, true, &work)) != LEDGER_WAIT;) {
+    for (enum ledger_step step; (step = ledger_next(&l, 1, &work)) != LEDGER_WAIT;) {
         assert_true(step == LEDGER_PROBE || step == LEDGER_FLUSH);
         sent += step == LEDGER_PROBE;
         flushes += step == LEDGER_FLUSH;
@@ -451,7 +460,7 @@ static void rough_chunks_get_one_try_more(void **state) {
     unsigned sent = 0;
     ledger_want(&l, 1);
     for (unsigned i = 0; i < 2 * CHUNK_PROBES + 10; i++) {
-        assert_int_equal(ledger_next(&l, true, &work), LEDGER_PROBE);
+        assert_int_equal(ledger_next(&l, 1, &work), LEDGER_PROBE);
         tries[work.position]++;
     }
     ledger_stamp(&l, 1);
@@ -515,7 +524,7 @@ static void first_tries_are_told_of(void **state) {
         unsigned sent = 0;
         ledger_tell_firsts(&l, add_firsts, &told, 5);
         for (uint64_t now = 10; l.cursors[0].chunk < l.n_chunks; now += 10) {
-            for (unsigned i = 0; i < 100 && ledger_next(&l, true, &work) == LEDGER_PROBE; i++)
+            for (unsigned i = 0; i < 100 && ledger_next(&l, 1, &work) == LEDGER_PROBE; i++)
                 sent++;
             ledger_stamp(&l, now);
         }

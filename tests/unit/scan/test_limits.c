@@ -269,7 +269,7 @@ static struct result run(const struct world *settings) {
         w.allowance += is_within(&w, w.held_from_ns, w.held_ns) ? 0 : w.pps * STEP_NS / NS_PER_SEC;
         if (w.allowance > w.pps / 200 + 1)
             w.allowance = w.pps / 200 + 1;
-        while ((step = ledger_next(&w.ledger, w.allowance >= 1, &next)) < LEDGER_WAIT || step == LEDGER_FLUSH) {
+        while ((step = ledger_next(&w.ledger, w.allowance >= 1 ? 1 : 0, &next)) < LEDGER_WAIT || step == LEDGER_FLUSH) {
             if (step == LEDGER_PROBE)
                 work(&w, &next);
             else if (step == LEDGER_RETIRE)
