@@ -52,6 +52,8 @@ struct scan_config {
     struct report *report;        /* findings go here: queue 0 from the receive thread, 1 from the transmit thread;
                                    * scan_create() needs none yet, scan_run() is given its own */
     enum scan_wire_choice wire;
+    unsigned senders;             /* threads that only send, beside the one that generates the probes; 0: that one sends
+                                   * itself; at most SCAN_SENDERS_MAX, each with a processor of its own */
     const struct wire_ops *wire_ops; /* another implementation, whatever `wire` says; or NULL */
     const char *pcap_path;        /* or NULL */
     /* Every packet that left or was read (--packet-trace, --explain); called from two threads; or NULL */
@@ -62,6 +64,7 @@ struct scan_config {
     const _Atomic int *stop;      /* 0 run, 1 stop sending and listen one timeout, 2 end at once */
 };
 
+#define SCAN_SENDERS_MAX 16u
 #define SCAN_QUEUES 2u /* report queues a scan produces into */
 
 /* What a progress line needs; any thread may ask while the scan runs. */
