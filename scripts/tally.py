@@ -2,7 +2,9 @@
 """Counts the cases of one test run and shows those that failed.
 
     tally.py cmocka meson-logs/unit.json    one JSON object a test program, as `meson test` writes it
-    tally.py junit results.xml              as pytest writes it
+    tally.py junit results.xml [again.xml]  as pytest writes it; the second file has cases that were run again, which
+                                            are judged by that
+    tally.py failed results.xml             the names of the failed cases, as pytest takes them, and nothing else
 
 Prints the failures, then "<passed> <failed> <skipped>" alone on the last line. A program that ends badly without naming
 a failed case counts as one failed case, and so does a missing or unreadable file.
@@ -47,11 +49,23 @@ def tally_cmocka(path):
     return passed, failed, skipped
 
 
-def tally_junit(path):
+def problem_of(case):
+    return next((case.find(tag) for tag in ("failure", "error") if case.find(tag) is not None), None)
+
+
+def cases_of(path):
+    return {(case.get("classname"), case.get("name")): case for case in ElementTree.parse(path).iter("testcase")}
+
+
+def tally_junit(path, again=None):
     passed = failed = skipped = 0
-    for case in ElementTree.parse(path).iter("testcase"):
-        name = f"{case.get('classname')}::{case.get('name')}"
-        problem = next((case.find(tag) for tag in ("failure", "error") if case.find(tag) is not None), None)
+    repeated = cases_of(again) if again else {}
+    for key, case in cases_of(path).items():
+        name = "::".join(key)
+        problem = problem_of(case)
+        if problem is not None and key in repeated and problem_of(repeated[key]) is None:
+            print(f"passed only when it was run alone: {name}: {problem.get('message')}")
+            problem = None
         if problem is not None:
             failed += 1
             show(name, f"{problem.get('message')}\n{problem.text}")
@@ -63,10 +77,19 @@ def tally_junit(path):
     return passed, failed, skipped
 
 
+def print_failed(path):
+    for (module, name), case in cases_of(path).items():
+        if problem_of(case) is not None:
+            print(f"{module.replace('.', '/')}.py::{name}")
+
+
 def main():
-    kind, path = sys.argv[1:]
+    kind, *paths = sys.argv[1:]
     try:
-        counts = {"cmocka": tally_cmocka, "junit": tally_junit}[kind](path)
+        if kind == "failed":
+            print_failed(*paths)
+            return
+        counts = {"cmocka": tally_cmocka, "junit": tally_junit}[kind](*paths)
     except (OSError, ValueError, ElementTree.ParseError) as problem:
         print(f"no results: {problem}")
         counts = 0, 1, 0

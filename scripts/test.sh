@@ -55,10 +55,10 @@ check() {
     return 1
 }
 
-# add NAME KIND FILE: counts the cases of a finished runner.
+# add NAME KIND FILE...: counts the cases of a finished runner.
 add() {
-    local name=$1 kind=$2 file=$3 report counts p f s
-    report=$(/usr/bin/python3 scripts/tally.py "$kind" "$file" 2>&1)
+    local name=$1 file=$3 report counts p f s
+    report=$(/usr/bin/python3 scripts/tally.py "${@:2}" 2>&1)
     counts=${report##*$'\n'}
     read -r p f s <<<"$counts"
     if ! [[ "$counts" =~ ^[0-9]+\ [0-9]+\ [0-9]+$ ]] || [ $((p + f)) -eq 0 ]; then
@@ -114,22 +114,38 @@ units() {
     for dir in "$@"; do add "unit tests, $dir" cmocka "$dir/meson-logs/unit.json"; done
 }
 
-# run_lab DIR MARKER: the lab's scans with this build's noctule; the lab's own programs stay plain.
+# run_lab DIR NAME ARGUMENT...: the lab's scans with this build's noctule; the lab's own programs stay plain.
 run_lab() {
-    local dir=$1 marker=$2 start=$SECONDS name="lab-$1-${2// /-}"
-    NOCTULE=$PWD/$dir/noctule NOCTULE_BUILD=$PWD/build unrandomised /usr/bin/python3 -m pytest tests/lab -m "$marker" \
-        -p no:cacheprovider --timeout=120 --junitxml="$logs/$name.xml" >"$logs/$name.log" 2>&1
+    local dir=$1 name=$2 start=$SECONDS
+    NOCTULE=$PWD/$dir/noctule NOCTULE_BUILD=$PWD/build unrandomised /usr/bin/python3 -m pytest -p no:cacheprovider \
+        --timeout=120 --junitxml="$logs/$name.xml" "${@:3}" >"$logs/$name.log" 2>&1
     echo $((SECONDS - start)) >"$logs/$name.xml.seconds"
+}
+
+# Several builds share the machine in labs(), and many cases are about time. One that fails in that crowd is judged by
+# a run with nothing beside it, and named; many of them are no accident.
+ALONE_MAX=12
+run_alone() {
+    local dir=$1 name=$2 cases
+    mapfile -t cases < <(/usr/bin/python3 scripts/tally.py failed "$logs/$name.xml" 2>/dev/null)
+    [ ${#cases[@]} -gt 0 ] && [ ${#cases[@]} -le $ALONE_MAX ] || return
+    run_lab "$dir" "$name-alone" "${cases[@]}"
 }
 
 # labs MARKER DIR...: these tests of the lab with these builds, side by side. Tests marked plainonly assert times and
 # rates: sanitized builds could not keep them, and neighbours would disturb them.
 labs() {
-    local marker=$1 dir
+    local marker=$1 dir name files
     shift
-    for dir in "$@"; do run_lab "$dir" "$marker" & done
+    for dir in "$@"; do run_lab "$dir" "lab-$dir-${marker// /-}" tests/lab -m "$marker" & done
     wait
-    for dir in "$@"; do add "lab ($marker), $dir" junit "$logs/lab-$dir-${marker// /-}.xml"; done
+    for dir in "$@"; do
+        name=lab-$dir-${marker// /-}
+        files=("$logs/$name.xml")
+        run_alone "$dir" "$name"
+        [ -e "$logs/$name-alone.xml" ] && files+=("$logs/$name-alone.xml")
+        add "lab ($marker), $dir" junit "${files[@]}"
+    done
 }
 
 sanitizer_reports() {
