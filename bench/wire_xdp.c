@@ -77,8 +77,8 @@ static int64_t send_once(struct bench *b) {
 
 /* The batch was filled once; every run sends the same frames. */
 static int64_t run_bare(struct bench *b) {
-    int r = xdp_hook_run(b->hook, b->batch, XDP_BLOCK_BYTES);
-    return r < 0 ? r : (int64_t)b->hook->batch->next;
+    int r = xdp_hook_run(b->hook, b->hook->batches, b->batch, XDP_BLOCK_BYTES);
+    return r < 0 ? r : (int64_t)b->hook->batches->next;
 }
 
 static uint64_t cpu_ns(void) {
@@ -115,9 +115,9 @@ static struct figures measure_bare(struct bench *b) {
         exit(1);
     }
     for (unsigned i = 0; i < b->batch; i++) {
-        b->hook->batch->slots[i].block = i;
-        b->hook->batch->slots[i].len = FRAME_BYTES;
-        memcpy(b->hook->batch->blocks[i], b->bytes[i], FRAME_BYTES);
+        b->hook->batches->slots[i].block = i;
+        b->hook->batches->slots[i].len = FRAME_BYTES;
+        memcpy(b->hook->batches->blocks[i], b->bytes[i], FRAME_BYTES);
     }
     struct figures f = rate(b, run_bare);
     xdp_hook_release(b->hook);

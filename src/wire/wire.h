@@ -1,5 +1,5 @@
-/* How frames leave and arrive. A wire is bound to one interface; a handle has one user thread, and a scan opens two
- * (one to transmit, one to receive and to send its few resets). Hot calls take arrays. */
+/* How frames leave and arrive. A wire is bound to one interface; a handle has one user thread, and a scan opens at least
+ * two (some to transmit, one to receive and to send its few resets). Hot calls take arrays. */
 #ifndef NOCTULE_WIRE_WIRE_H
 #define NOCTULE_WIRE_WIRE_H
 
@@ -13,6 +13,7 @@
 
 #define WIRE_FRAME_MAX 1514u /* longest frame that is sent, in bytes */
 #define WIRE_BATCH_MAX 256u  /* most frames one call sends or receives */
+#define WIRE_SENDERS_MAX 16u /* handles that may transmit on one interface at once */
 
 enum frame_flag {
     FRAME_CSUM_UNFILLED = 1 << 0, /* a local packet whose TCP/UDP checksum the kernel has not filled in yet */
@@ -55,6 +56,10 @@ struct wire_config {
     size_t ring_bytes;   /* receive ring; rounded up to whole blocks */
     struct wire *receiver; /* a handle that only sends: the receive handle of the same wire and interface, opened
                               before, with which it shares what an interface has room for once. NULL: none */
+    unsigned senders;    /* how many handles transmit on the interface, each in a thread of its own; WIRE_SENDERS_MAX at
+                            most, the same for the receive handle and all of them. 0: one */
+    unsigned sender;     /* which of them this one is, 0 .. senders - 1 */
+    unsigned processor;  /* with several senders: the one that this handle's thread is bound to, and no other one's */
 };
 
 /* Counted since open. A frame that could not be sent is in send_refused, never in sent. */
@@ -75,7 +80,8 @@ struct wire_ops {
     /* Sends frames in order. Returns how many the kernel took, 0..n; fewer than n is back-pressure (ENOBUFS, EAGAIN):
      * the caller offers the rest again. A frame that can never be sent (EMSGSIZE, EPERM ..., or a queue that refuses
      * just this one for 50 ms on end) is counted in send_refused and skipped, and counts in the returned number.
-     * Negative errno only when the wire is dead (-ENETDOWN, -ENXIO, -ENODEV). Never blocks. */
+     * Negative errno only when the wire is dead (-ENETDOWN, -ENXIO, -ENODEV), or -EXDEV when a thread that is not on its
+     * config's processor calls. Never blocks. */
     int (*send)(struct wire *w, const struct frame *frames, unsigned n);
     /* Hands up to max received frames to the caller; their bytes hold until the next recv. Never blocks. Returns the
      * number, or a negative errno when the wire is dead and all that it had received is returned. *drained_ns

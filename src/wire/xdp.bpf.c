@@ -26,9 +26,18 @@ const volatile __u64 our_netns;  /* the cookie of its network namespace: there a
 const volatile __u32 frame_room; /* longest frame that a socket's buffers hold */
 const volatile __u16 port_lo, port_hi; /* our source ports, inclusive, host order */
 
-struct xdp_batch batch;
+__u8 senders[XDP_PROCESSORS_MAX]; /* whose frames are injected on that processor */
 struct xdp_passage passages[XDP_QUEUES_MAX];
-struct xdp_fate fate;
+
+/* One a sender. A run never leaves its processor between taking a frame and hearing what became of it, and each sender
+ * has a processor of its own, unless there is only one: so all is found by the processor, and none waits for another. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* the loader sets it */
+    __type(key, __u32);
+    __type(value, struct xdp_batch);
+} batches SEC(".maps");
 
 /* This machine's addresses, network order, IPv4 as ::ffff:a.b.c.d. A port of ours at another machine's address, in a
  * packet that this one forwards, is not ours. */
@@ -94,17 +103,25 @@ static __always_inline int receive(struct xdp_md *ctx) {
     return verdict;
 }
 
+static __always_inline struct xdp_batch *find_batch(void) {
+    __u32 sender = senders[bpf_get_smp_processor_id() % XDP_PROCESSORS_MAX];
+    return bpf_map_lookup_elem(&batches, &sender);
+}
+
 /* The frame comes as long as the longest of the batch, in whole blocks; its content is whatever its memory held. */
 static __always_inline int inject(struct xdp_md *ctx) {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-    __u32 i = batch.next;
-    if (i >= batch.n || i >= XDP_BATCH_MAX)
+    struct xdp_batch *batch = find_batch();
+    if (!batch)
         return XDP_DROP;
-    batch.next = i + 1;
-    __u32 len = batch.slots[i].len, block = batch.slots[i].block;
+    __u32 i = batch->next;
+    if (i >= batch->n || i >= XDP_BATCH_MAX)
+        return XDP_DROP;
+    batch->next = i + 1;
+    __u32 len = batch->slots[i].len, block = batch->slots[i].block;
     for (__u32 at = 0; at < XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES && at < len; at += XDP_BLOCK_BYTES, block++) {
         __u64 *to = data + at;
-        const __u64 *from = batch.blocks[block % XDP_BATCH_BLOCKS];
+        const __u64 *from = batch->blocks[block % XDP_BATCH_BLOCKS];
         if ((void *)to + XDP_BLOCK_BYTES > end)
             return XDP_DROP;
         for (int k = 0; k < (int)(XDP_BLOCK_BYTES / sizeof(*to)); k++)
@@ -145,16 +162,17 @@ SEC("tp_btf/xdp_devmap_xmit")
 int transmitted(__u64 *args) {
     const struct net_device *from = (void *)args[0], *to = (void *)args[1];
     int drops = (int)args[3], error = (int)args[4];
-    if (drops <= 0 || !is(to, our_ifindex) || !is(from, LOOPBACK_IFINDEX))
+    struct xdp_batch *batch;
+    if (drops <= 0 || !is(to, our_ifindex) || !is(from, LOOPBACK_IFINDEX) || !(batch = find_batch()))
         return 0;
-    if (error || (__u32)drops > batch.next) {
-        fate.lost += (__u32)drops;
-        fate.error = error;
+    if (error || (__u32)drops > batch->next) {
+        batch->fate.lost += (__u32)drops;
+        batch->fate.error = error;
         return 0;
     }
-    fate.refused += (__u32)drops;
-    batch.next -= (__u32)drops;
-    batch.n = batch.next;
+    batch->fate.refused += (__u32)drops;
+    batch->next -= (__u32)drops;
+    batch->n = batch->next;
     return 0;
 }
 
@@ -163,13 +181,14 @@ int transmitted(__u64 *args) {
 SEC("tp_btf/xdp_redirect_err")
 int not_redirected(__u64 *args) {
     const struct net_device *from = (void *)args[0];
+    struct xdp_batch *batch;
     __u32 index = (__u32)args[6];
     if (args[4] == BPF_MAP_TYPE_XSKMAP) {
         if (index < XDP_QUEUES_MAX && is(from, our_ifindex))
             passages[index].lost++;
-    } else if (index == our_ifindex && is(from, LOOPBACK_IFINDEX)) {
-        fate.lost++;
-        fate.error = (int)args[3];
+    } else if (index == our_ifindex && is(from, LOOPBACK_IFINDEX) && (batch = find_batch())) {
+        batch->fate.lost++;
+        batch->fate.error = (int)args[3];
     }
     return 0;
 }

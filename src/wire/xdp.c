@@ -16,6 +16,7 @@
 struct xdp_wire {
     struct wire base;
     struct xdp_hook *hook;
+    struct xdp_sender sender; /* of a handle that only sends */
     struct wire *packet;     /* on the same interface: what XDP passes on, what a receiver sends, and the counters */
     bool receives;
     unsigned turn;           /* the source to begin with */
@@ -26,6 +27,7 @@ static void xdp_close(struct wire *base) {
     struct xdp_wire *w = (struct xdp_wire *)base;
     if (!w)
         return;
+    xdp_sender_close(&w->sender);
     xdp_hook_release(w->hook);
     if (w->packet)
         w->packet->ops->close(w->packet);
@@ -45,7 +47,7 @@ static int open_all(struct xdp_wire *w, const struct wire_config *config, struct
     } else if ((r = xdp_hook_open(&half, &w->hook, e)) < 0) {
         return r;
     }
-    return config->receive ? xdp_hook_receive(w->hook, e) : 0;
+    return config->receive ? xdp_hook_receive(w->hook, e) : xdp_sender_open(&w->sender, w->hook, config, e);
 }
 
 static int xdp_open(const struct wire_config *config, struct wire **out, struct error *e) {
@@ -67,7 +69,7 @@ static int xdp_send(struct wire *base, const struct frame *frames, unsigned n) {
     /* The transmitting thread fills the injector's batch, so a receiver's few frames go another way. */
     if (w->receives)
         return w->packet->ops->send(w->packet, frames, n);
-    return xdp_transmit(w->hook, frames, n, &w->counts);
+    return xdp_transmit(&w->sender, frames, n, &w->counts);
 }
 
 /* Every source once, each time beginning with the next one; what comes after the last queue is the packet wire. */
@@ -106,14 +108,16 @@ static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     struct timespec t = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
     struct pollfd p[XDP_QUEUES_MAX + 1];
     if (!w->receives && !h->zerocopy) { /* nobody says when a driver that refused a frame has room again */
-        if (h->stuck_since)
+        if (w->sender.stuck_since)
             clock_sleep_until(clock_mono_ns() + (timeout_ns < REFUSAL_NAP_NS ? timeout_ns : REFUSAL_NAP_NS));
         return;
     }
-    for (unsigned i = 0; i < h->n_queues; i++)
-        p[i] = (struct pollfd){.fd = xsk_socket__fd(h->queues[i].socket.xsk), .events = w->receives ? POLLIN : POLLOUT};
-    p[h->n_queues] = (struct pollfd){.fd = w->receives ? packet_wire_fd(w->packet) : -1, .events = POLLIN};
-    (void)ppoll(p, h->n_queues + 1, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */
+    unsigned n = 0, step = w->receives ? 1 : h->n_senders;
+    for (unsigned i = w->sender.number; i < h->n_queues; i += step)
+        p[n++] = (struct pollfd){.fd = xsk_socket__fd(h->queues[i].socket.xsk), .events = w->receives ? POLLIN : POLLOUT};
+    if (w->receives)
+        p[n++] = (struct pollfd){.fd = packet_wire_fd(w->packet), .events = POLLIN};
+    (void)ppoll(p, n, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */
 }
 
 /* Adds what the queues' sockets received, and had no room for. */
@@ -125,10 +129,13 @@ static void add_queues(const struct xdp_hook *h, struct wire_stats *out) {
 }
 
 /* Some drivers count frames that they refuse as dropped. Those were offered again. What was lost in earnest is counted
- * here, whether the driver counts it or not. */
-static uint64_t tx_dropped(const struct xdp_fate *fate, uint64_t interface_counts) {
-    uint64_t refused = __atomic_load_n(&fate->refused, __ATOMIC_RELAXED);
-    uint64_t lost = __atomic_load_n(&fate->lost, __ATOMIC_RELAXED);
+ * here, whether the driver counts it or not. As the interface's counters, of all its senders. */
+static uint64_t tx_dropped(const struct xdp_hook *h, uint64_t interface_counts) {
+    uint64_t refused = 0, lost = 0;
+    for (unsigned i = 0; i < h->n_senders; i++) {
+        refused += __atomic_load_n(&h->batches[i].fate.refused, __ATOMIC_RELAXED);
+        lost += __atomic_load_n(&h->batches[i].fate.lost, __ATOMIC_RELAXED);
+    }
     uint64_t dropped = interface_counts >= refused ? interface_counts - refused : interface_counts;
     return dropped < lost ? lost : dropped;
 }
@@ -136,7 +143,7 @@ static uint64_t tx_dropped(const struct xdp_fate *fate, uint64_t interface_count
 static void xdp_stats(struct wire *base, struct wire_stats *out) {
     struct xdp_wire *w = (struct xdp_wire *)base;
     w->packet->ops->stats(w->packet, out);
-    out->interface_tx_dropped = tx_dropped(w->hook->fate, out->interface_tx_dropped);
+    out->interface_tx_dropped = tx_dropped(w->hook, out->interface_tx_dropped);
     if (w->receives) {
         add_queues(w->hook, out);
         return;

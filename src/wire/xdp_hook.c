@@ -7,6 +7,7 @@
 #include <netlink/socket.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -80,6 +81,17 @@ static int add_addresses(const struct xdp_hook *h, const struct array *addresses
     return 0;
 }
 
+static int map_batches(struct xdp_hook *h) {
+    int fd = bpf_map__fd(h->bpf->maps.batches);
+    void *batches = mmap(NULL, h->n_senders * sizeof *h->batches, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (batches == MAP_FAILED)
+        return -errno;
+    h->batches = batches;
+    if (h->n_senders > 1)
+        memset(h->bpf->bss->senders, XDP_NO_SENDER, sizeof h->bpf->bss->senders);
+    return 0;
+}
+
 static int load(struct xdp_hook *h, const struct wire_config *config, uint32_t frame_room, size_t n_addresses) {
     uint64_t cookie;
     int r = netns_cookie(&cookie);
@@ -95,13 +107,13 @@ static int load(struct xdp_hook *h, const struct wire_config *config, uint32_t f
     h->bpf->rodata->port_hi = config->filter.port_hi;
     r = bpf_map__set_max_entries(h->bpf->maps.addresses, n_addresses ? (uint32_t)n_addresses : 1);
     if (r == 0)
+        r = bpf_map__set_max_entries(h->bpf->maps.batches, h->n_senders);
+    if (r == 0)
         r = xdp_bpf__load(h->bpf);
     if (r < 0)
         return r;
     h->program = bpf_program__fd(h->bpf->progs.wire);
-    h->batch = &h->bpf->bss->batch;
-    h->fate = &h->bpf->bss->fate;
-    return 0;
+    return map_batches(h);
 }
 
 /* The counting programs' links end with the skeleton. */
@@ -211,7 +223,7 @@ static int open_best_sockets(struct xdp_hook *h, const struct wire_config *confi
 
 /* A run over no frames shows whether the kernel injects at all. */
 static int try_to_inject(struct xdp_hook *h, const char *ifname, struct error *e) {
-    int r = xdp_hook_run(h, 0, XDP_BLOCK_BYTES);
+    int r = xdp_hook_run(h, &h->batches[0], 0, XDP_BLOCK_BYTES);
     if (r < 0)
         return error_set(e, -EOPNOTSUPP, "XDP on \"%s\": this kernel injects no frames (Linux 5.18 is needed): %s",
                          ifname, strerror(-r));
@@ -282,6 +294,8 @@ static int gather_and_open(struct xdp_hook *h, const struct wire_config *config,
 int xdp_hook_open(const struct wire_config *config, struct xdp_hook **out, struct error *e) {
     if (config->loopback || config->link != LINK_ETHERNET)
         return error_set(e, -EOPNOTSUPP, "interface \"%s\": XDP wants an Ethernet interface", config->ifname);
+    if (config->senders > WIRE_SENDERS_MAX)
+        return error_set(e, -EINVAL, "XDP has room for %u senders, not %u", WIRE_SENDERS_MAX, config->senders);
     struct nl_sock *nl = iface_netlink();
     struct xdp_hook *h = calloc(1, sizeof *h);
     if (!nl || !h) {
@@ -292,7 +306,7 @@ int xdp_hook_open(const struct wire_config *config, struct xdp_hook **out, struc
     libbpf_set_print(quiet); /* what fails is said in one line of ours */
     h->users = 1;
     h->link = -1;
-    h->run_limit = XDP_BATCH_MAX;
+    h->n_senders = config->senders ? config->senders : 1;
     int r = gather_and_open(h, config, nl, e);
     nl_socket_free(nl);
     if (r < 0) {
@@ -318,15 +332,41 @@ void xdp_hook_release(struct xdp_hook *h) {
     if (h->link >= 0)
         close(h->link); /* first: then nothing more is redirected to the sockets */
     close_sockets(h);
+    if (h->batches)
+        munmap(h->batches, h->n_senders * sizeof *h->batches);
     xdp_bpf__destroy(h->bpf);
     free(h);
 }
 
-int xdp_hook_run(const struct xdp_hook *h, unsigned n, unsigned bytes) {
+int xdp_hook_take(struct xdp_hook *h, const struct wire_config *config, struct error *e) {
+    uint8_t *senders = h->bpf->bss->senders;
+    unsigned n = config->senders ? config->senders : 1, processor = config->processor;
+    if (n != h->n_senders || config->sender >= n || (n > 1 && processor >= XDP_PROCESSORS_MAX) ||
+        (h->zerocopy && config->sender >= h->n_queues))
+        return error_set(e, -EINVAL, "XDP on \"%s\": no sender %u of %u on processor %u (%u queues)", config->ifname,
+                         config->sender, n, processor, h->n_queues);
+    if (h->is_taken[config->sender] || (n > 1 && senders[processor] != XDP_NO_SENDER))
+        return error_set(e, -EBUSY, "XDP on \"%s\": another handle is sender %u, or sends on processor %u",
+                         config->ifname, config->sender, processor);
+    if (n > 1)
+        senders[processor] = (uint8_t)config->sender;
+    h->is_taken[config->sender] = true;
+    return 0;
+}
+
+void xdp_hook_give(struct xdp_hook *h, unsigned sender) {
+    uint8_t *senders = h->bpf->bss->senders;
+    h->is_taken[sender] = false;
+    for (unsigned i = 0; h->n_senders > 1 && i < XDP_PROCESSORS_MAX; i++)
+        if (senders[i] == sender)
+            senders[i] = XDP_NO_SENDER;
+}
+
+int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, unsigned bytes) {
     static const uint8_t blank[XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES]; /* what a frame holds before the program fills it */
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = blank, .data_size_in = bytes, .repeat = n ? (int)n : 1,
                 .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = XDP_FLUSH);
-    h->batch->n = n;
-    h->batch->next = 0;
+    batch->n = n;
+    batch->next = 0;
     return bpf_prog_test_run_opts(h->program, &options);
 }

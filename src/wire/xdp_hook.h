@@ -22,12 +22,10 @@ struct xdp_hook {
     int link;       /* the attachment; -1 until then */
     struct xdp_driver driver;
     uint32_t frame_max; /* bytes that the interface transmits, WIRE_FRAME_MAX at most */
-    unsigned n_queues, next_queue; /* the latter: to send on */
-    unsigned run_limit;   /* frames that the next run may inject; XDP_BATCH_MAX at most */
-    uint64_t stuck_since; /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
+    unsigned n_queues, n_senders;
+    bool is_taken[WIRE_SENDERS_MAX]; /* by a handle */
     bool zerocopy;  /* the sockets are in zero-copy mode, and transmit; else frames are injected */
-    struct xdp_batch *batch;     /* the program's memory: frames to inject, */
-    const struct xdp_fate *fate; /* and what became of them */
+    struct xdp_batch *batches; /* the program's memory, one a sender: frames to inject, and what became of them */
     struct xdp_queue queues[XDP_QUEUES_MAX];
 };
 
@@ -45,8 +43,14 @@ int xdp_hook_check(const struct xdp_driver *driver, const char *ifname, bool att
 /* -EBUSY, with a line on the program of that id. */
 int xdp_hook_refuse_busy(const char *ifname, uint32_t program, struct error *e);
 
-/* Runs the program over the first n frames of the batch; `bytes` is the length of the longest, in whole blocks. Returns
- * 0 or a negative errno; batch->next tells how many were injected. */
-int xdp_hook_run(const struct xdp_hook *h, unsigned n, unsigned bytes);
+/* From now on what is injected on config's processor comes from the batch of config's sender (with one sender, what is
+ * injected on any). -EINVAL, with a line, when there is no such sender or processor; -EBUSY when a handle has it. */
+int xdp_hook_take(struct xdp_hook *h, const struct wire_config *config, struct error *e);
+/* No more. */
+void xdp_hook_give(struct xdp_hook *h, unsigned sender);
+
+/* Runs the program over the first n frames of one of the batches; `bytes` is the length of the longest, in whole blocks.
+ * Returns 0 or a negative errno; batch->next tells how many were injected. */
+int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, unsigned bytes);
 
 #endif

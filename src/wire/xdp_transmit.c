@@ -1,6 +1,7 @@
 #include "wire/xdp_transmit.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -56,36 +57,42 @@ static unsigned next_limit(unsigned limit, unsigned done, bool full) {
 }
 
 /* Returns how many frames were taken, or a negative errno. Fewer than n: see *full. */
-static int inject(struct xdp_hook *h, const struct frame *frames, unsigned n, uint64_t sent, bool *full) {
-    uint64_t refused = __atomic_load_n(&h->fate->refused, __ATOMIC_RELAXED);
-    unsigned longest, filled = fill(h->batch, frames, n < h->run_limit ? n : h->run_limit, &longest);
-    int r = xdp_hook_run(h, filled, longest * XDP_BLOCK_BYTES);
-    unsigned done = __atomic_load_n(&h->batch->next, __ATOMIC_ACQUIRE); /* also if a signal cut it short */
-    *full = r == -ENOMEM || __atomic_load_n(&h->fate->refused, __ATOMIC_RELAXED) != refused;
-    h->run_limit = next_limit(h->run_limit, done, *full);
-    int death = read_death(h->fate, sent + done);
+static int inject(struct xdp_sender *s, const struct frame *frames, unsigned n, uint64_t sent, bool *full) {
+    const struct xdp_fate *fate = &s->batch->fate;
+    uint64_t refused = __atomic_load_n(&fate->refused, __ATOMIC_RELAXED);
+    unsigned longest, filled = fill(s->batch, frames, n < s->run_limit ? n : s->run_limit, &longest);
+    int r = xdp_hook_run(s->hook, s->batch, filled, longest * XDP_BLOCK_BYTES);
+    unsigned done = __atomic_load_n(&s->batch->next, __ATOMIC_ACQUIRE); /* also if a signal cut it short */
+    *full = r == -ENOMEM || __atomic_load_n(&fate->refused, __ATOMIC_RELAXED) != refused;
+    s->run_limit = next_limit(s->run_limit, done, *full);
+    int death = read_death(fate, sent + done);
     if (death < 0)
         return death;
     return done > 0 || r == 0 || r == -EINTR || r == -ENOMEM ? (int)done : r;
 }
 
 /* The same through the sockets: as many as one queue has room for, and the next time the next one is asked first. */
-static int queue(struct xdp_hook *h, const struct frame *frames, unsigned n, bool *full) {
+static int queue(struct xdp_sender *s, const struct frame *frames, unsigned n, bool *full) {
+    struct xdp_hook *h = s->hook;
     int r = 0;
-    for (unsigned i = 0; i < h->n_queues && r == 0; i++)
-        r = xdp_socket_send(&h->queues[h->next_queue++ % h->n_queues].socket, frames, n);
+    for (unsigned i = s->number; i < h->n_queues && r == 0; i += h->n_senders) {
+        r = xdp_socket_send(&h->queues[s->next_queue].socket, frames, n);
+        s->next_queue += h->n_senders;
+        if (s->next_queue >= h->n_queues)
+            s->next_queue = s->number;
+    }
     *full = r == 0;
     return r;
 }
 
 /* As the packet wire does, a frame is given up that is refused for so long. */
-static bool is_stuck(struct xdp_hook *h) {
+static bool is_stuck(struct xdp_sender *s) {
     uint64_t now = clock_mono_ns();
-    if (!h->stuck_since)
-        h->stuck_since = now;
-    if (now - h->stuck_since < STUCK_NS)
+    if (!s->stuck_since)
+        s->stuck_since = now;
+    if (now - s->stuck_since < STUCK_NS)
         return false;
-    h->stuck_since = 0;
+    s->stuck_since = 0;
     return true;
 }
 
@@ -95,14 +102,39 @@ static void count_sent(const struct frame *frames, unsigned n, struct wire_stats
         counts->sent_bytes += frames[i].len;
 }
 
-int xdp_transmit(struct xdp_hook *h, const struct frame *frames, unsigned n, struct wire_stats *counts) {
+int xdp_sender_open(struct xdp_sender *s, struct xdp_hook *h, const struct wire_config *config, struct error *e) {
+    int r = xdp_hook_take(h, config, e);
+    if (r < 0)
+        return r;
+    *s = (struct xdp_sender){
+        .hook = h,
+        .batch = &h->batches[config->sender],
+        .number = config->sender,
+        .processor = config->processor,
+        .next_queue = config->sender,
+        .run_limit = XDP_BATCH_MAX,
+    };
+    return 0;
+}
+
+void xdp_sender_close(struct xdp_sender *s) {
+    if (s->hook)
+        xdp_hook_give(s->hook, s->number);
+    s->hook = NULL;
+}
+
+int xdp_transmit(struct xdp_sender *s, const struct frame *frames, unsigned n, struct wire_stats *counts) {
+    const struct xdp_hook *h = s->hook;
     unsigned done = 0;
     bool full = false;
+    /* Elsewhere the program would take another sender's frames. */
+    if (h->n_senders > 1 && sched_getcpu() != (int)s->processor)
+        return -(counts->last_send_error = EXDEV);
     while (done < n && !full) {
         unsigned fit = count_fit(h, frames + done, n - done);
         int r = 0, refusal = fit ? 0 : EMSGSIZE;
         if (fit) {
-            r = h->zerocopy ? queue(h, frames + done, fit, &full) : inject(h, frames + done, fit, counts->sent, &full);
+            r = h->zerocopy ? queue(s, frames + done, fit, &full) : inject(s, frames + done, fit, counts->sent, &full);
             counts->send_calls++;
         }
         if (r < 0) {
@@ -111,9 +143,9 @@ int xdp_transmit(struct xdp_hook *h, const struct frame *frames, unsigned n, str
         }
         if (r > 0) {
             count_sent(frames + done, (unsigned)r, counts);
-            h->stuck_since = 0;
+            s->stuck_since = 0;
             done += (unsigned)r;
-        } else if (full && is_stuck(h)) {
+        } else if (full && is_stuck(s)) {
             refusal = ENOBUFS;
         }
         if (refusal) {

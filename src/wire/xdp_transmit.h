@@ -8,8 +8,23 @@
 #include "wire/wire.h"
 #include "wire/xdp_hook.h"
 
-/* As send in wire_ops; counts into counts. One thread. What a driver takes and cannot transmit is told by the hook's
- * fate alone. */
-int xdp_transmit(struct xdp_hook *h, const struct frame *frames, unsigned n, struct wire_stats *counts);
+/* One of those that transmit there; it has one thread. */
+struct xdp_sender {
+    struct xdp_hook *hook;
+    struct xdp_batch *batch; /* its own; what a driver takes and cannot transmit is told by the batch's fate alone */
+    unsigned number;         /* it sends on the queues number, number + hook->n_senders ... */
+    unsigned processor;      /* with several senders: of its thread */
+    unsigned next_queue;
+    unsigned run_limit;      /* frames that the next run may inject; XDP_BATCH_MAX at most */
+    uint64_t stuck_since;    /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
+};
+
+/* Errors as of xdp_hook_take. */
+int xdp_sender_open(struct xdp_sender *s, struct xdp_hook *h, const struct wire_config *config, struct error *e);
+/* A sender that was never opened may be closed when it is all zero. */
+void xdp_sender_close(struct xdp_sender *s);
+
+/* As send in wire_ops; counts into counts. */
+int xdp_transmit(struct xdp_sender *s, const struct frame *frames, unsigned n, struct wire_stats *counts);
 
 #endif
