@@ -220,7 +220,7 @@ static int make_set(struct sweep *s, const struct known_set *wanted) {
     const struct slot *plain = s->plain.items;
     size_t n_plain = wanted->plain ? s->plain.n : 0;
     *known = *wanted;
-    *set = (struct slot_set){.first = (uint32_t)s->plan->pool.n, .n = (uint32_t)(n_plain + wanted->n_extra)};
+    *set = slot_set_of(s->plan->pool.n, n_plain + wanted->n_extra);
     int r = 0;
     for (size_t i = 0, j = 0; r == 0 && (i < n_plain || j < wanted->n_extra);) {
         bool from_plain = j == wanted->n_extra || (i < n_plain && slot_key(plain[i]) < slot_key(s->extra[j]));

@@ -20,6 +20,8 @@ uint64_t order_round(uint64_t half, uint64_t key) {
     return round_value(half, key);
 }
 
+#define TOGETHER 64u /* positions whose cycles are walked at the same time */
+
 static inline uint64_t low_bits(unsigned n) {
     return (UINT64_C(1) << n) - 1; /* n <= 32 */
 }
@@ -32,18 +34,49 @@ void order_init(struct order *o, uint64_t n, uint64_t seed) {
         o->key[r] = siphash24_u64x2(&schedule, n, r);
 }
 
-uint64_t order_at(const struct order *o, uint64_t position) {
+/* The network once: it permutes the numbers below the power of two. */
+static inline uint64_t step(const struct order *o, uint64_t x) {
     uint64_t left_mask = low_bits(o->left_bits), right_mask = low_bits(o->right_bits);
+    uint64_t left = x >> o->right_bits, right = x & right_mask;
+    for (unsigned r = 0; r < ORDER_ROUNDS; r += 2) {
+        left ^= round_value(right, o->key[r]) & left_mask;
+        right ^= round_value(left, o->key[r + 1]) & right_mask;
+    }
+    return left << o->right_bits | right;
+}
+
+uint64_t order_at(const struct order *o, uint64_t position) {
     uint64_t x = position;
-    do { /* the cycle leads back below n: position itself lies on it */
-        uint64_t left = x >> o->right_bits, right = x & right_mask;
-        for (unsigned r = 0; r < ORDER_ROUNDS; r += 2) {
-            left ^= round_value(right, o->key[r]) & left_mask;
-            right ^= round_value(left, o->key[r + 1]) & right_mask;
-        }
-        x = left << o->right_bits | right;
-    } while (x >= o->n);
+    do /* the cycle leads back below n: position itself lies on it */
+        x = step(o, x);
+    while (x >= o->n);
     return x;
+}
+
+/* No branch depends on an index: whether it is below n cannot be predicted, and a wrong guess costs as much as a step. So
+ * all take one step, and then those that are outside another one, until none is. */
+static void walk_together(const struct order *o, const uint64_t *positions, unsigned n, uint64_t *indexes) {
+    unsigned outside[TOGETHER], count = 0;
+    for (unsigned i = 0; i < n; i++) {
+        indexes[i] = step(o, positions[i]);
+        outside[count] = i;
+        count += indexes[i] >= o->n;
+    }
+    while (count > 0) {
+        unsigned left = 0;
+        for (unsigned i = 0; i < count; i++) {
+            uint64_t *x = &indexes[outside[i]];
+            *x = step(o, *x);
+            outside[left] = outside[i];
+            left += *x >= o->n;
+        }
+        count = left;
+    }
+}
+
+void order_at_many(const struct order *o, const uint64_t *positions, unsigned n, uint64_t *indexes) {
+    for (unsigned at = 0; at < n; at += TOGETHER)
+        walk_together(o, positions + at, n - at < TOGETHER ? n - at : TOGETHER, indexes + at);
 }
 
 uint64_t order_find(const struct order *o, uint64_t index) {

@@ -22,6 +22,9 @@ void order_init(struct order *o, uint64_t n, uint64_t seed);
 uint64_t order_at(const struct order *o, uint64_t position);  /* position < n -> index */
 uint64_t order_find(const struct order *o, uint64_t index);   /* index < n -> position */
 
+/* order_at() of n positions at a time, in a fraction of the time: their latencies overlap. indexes may be positions. */
+void order_at_many(const struct order *o, const uint64_t *positions, unsigned n, uint64_t *indexes);
+
 /* What one round mixes into a half: a keyed hash of the other half. Here for the test that shows that one round alone
  * is not enough. */
 uint64_t order_round(uint64_t half, uint64_t key);

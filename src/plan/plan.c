@@ -109,6 +109,13 @@ static const struct slot_set *part_set(const struct plan *p, size_t part) {
     return (const struct slot_set *)p->sets.items + ((const uint32_t *)p->set_of.items)[part];
 }
 
+/* What the set has at an offset from the first of its slots at lo. */
+static inline struct endpoint endpoint_of(const struct slot_set *set, const struct slot *pool, addr_t lo,
+                                          uint64_t offset) {
+    struct quotient q = slot_set_divide(set, offset);
+    return (struct endpoint){.addr = lo + q.whole, .slot = pool[set->first + q.rest]};
+}
+
 struct endpoint plan_at(const struct plan *p, uint64_t index) {
     const uint64_t *base = p->bases.items;
     const uint32_t *guide = p->guide + (index >> p->guide_shift);
@@ -118,12 +125,21 @@ struct endpoint plan_at(const struct plan *p, uint64_t index) {
         part += half * (base[part + half] <= index); /* no branch to guess */
         n -= half;
     }
-    const struct slot_set *set = part_set(p, part);
-    uint64_t offset = index - base[part];
-    return (struct endpoint){
-        .addr = ((const struct addr_range *)p->ranges.items)[part].lo + offset / set->n,
-        .slot = ((const struct slot *)p->pool.items)[set->first + offset % set->n],
-    };
+    return endpoint_of(part_set(p, part), p->pool.items, ((const struct addr_range *)p->ranges.items)[part].lo,
+                       index - base[part]);
+}
+
+void plan_at_many(const struct plan *p, const uint64_t *indexes, unsigned n, struct endpoint *out) {
+    if (p->bases.n != 1) {
+        for (unsigned i = 0; i < n; i++)
+            out[i] = plan_at(p, indexes[i]);
+        return;
+    }
+    const struct slot_set set = *part_set(p, 0);
+    const struct slot *pool = p->pool.items;
+    addr_t lo = ((const struct addr_range *)p->ranges.items)[0].lo;
+    for (unsigned i = 0; i < n; i++)
+        out[i] = endpoint_of(&set, pool, lo, indexes[i]);
 }
 
 /* The part that holds a, or the number of parts. */
@@ -207,7 +223,7 @@ static int copy_set(const struct plan *p, size_t set, struct plan *q, uint32_t *
     if (!copy)
         return plan_no_room(e, -errno);
     const struct slot_set *from = (const struct slot_set *)p->sets.items + set;
-    *copy = (struct slot_set){.first = (uint32_t)q->pool.n, .n = from->n};
+    *copy = slot_set_of(q->pool.n, from->n);
     for (uint32_t i = 0; i < from->n; i++) {
         struct slot *slot = array_add(&q->pool);
         if (!slot)

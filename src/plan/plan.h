@@ -68,6 +68,7 @@ void plan_retell(struct plan *p, unsigned from, unsigned to);
 
 /* index -> endpoint; index < plan_size(). */
 struct endpoint plan_at(const struct plan *p, uint64_t index);
+void plan_at_many(const struct plan *p, const uint64_t *indexes, unsigned n, struct endpoint *out);
 
 /* endpoint -> index, or PLAN_NONE when it is not in the plan. */
 #define PLAN_NONE UINT64_MAX

@@ -8,7 +8,23 @@
 /* Equal slot lists are held once: slots first .. first + n - 1 of the pool, ascending by slot_key(). */
 struct slot_set {
     uint32_t first, n;
+    uint64_t reciprocal; /* of n, below 2^64 / n */
 };
+
+static inline struct slot_set slot_set_of(size_t first, size_t n) { /* n >= 1 */
+    return (struct slot_set){.first = (uint32_t)first, .n = (uint32_t)n, .reciprocal = UINT64_MAX / n};
+}
+
+/* x / n and x % n of a set's n, without a division. Exact for every x and every n >= 1: the reciprocal m is
+ * (2^64 - 1 - e) / n with e < n, so x m / 2^64 falls short of x / n by x (1 + e) / (2^64 n), which is less than 1; its
+ * whole part is the quotient, or one less. */
+struct quotient {
+    uint64_t whole, rest;
+};
+static inline struct quotient slot_set_divide(const struct slot_set *set, uint64_t x) {
+    uint64_t whole = (uint64_t)((addr_t)x * set->reciprocal >> 64), rest = x - whole * set->n, more = rest >= set->n;
+    return (struct quotient){whole + more, rest - more * set->n};
+}
 
 /* A part is a range of addresses that share one slot set. Its indices start at base: address by address, and slot by
  * slot within an address. Parts are ascending and disjoint, and stand as parallel arrays: a search touches one of them. */

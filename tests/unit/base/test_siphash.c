@@ -1,6 +1,9 @@
 #include "../unit.h"
 
-#include "base/siphash.h"
+#include <string.h>
+
+#include "base/random.h"
+#include "base/siphash_ends.h"
 
 /* vectors_sip64 of the authors' reference code: key 00 01 .. 0f, message i = the i bytes 00 01 .. */
 static const uint64_t reference[64] = {
@@ -37,7 +40,60 @@ static void test_two_words(void **state) {
     assert_int_equal(siphash24_u64x2(&key, UINT64_C(0xfedcba9876543210), 7), siphash24(&key, message, sizeof message));
 }
 
+static uint64_t word_of(const uint8_t *p, size_t n) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++)
+        word |= (uint64_t)p[i] << (8 * i);
+    return word;
+}
+
+/* Messages of one length that agree in all but their ends, each number of them, hashed together and one by one. */
+static void check_ends(enum vector_way way, unsigned len, uint64_t *random) {
+    struct siphash_key any = {random_splitmix(random), random_splitmix(random)};
+    struct siphash_state begun = siphash_start(&any);
+    struct siphash_ends ends;
+    uint8_t message[SIPHASH_LANES][64];
+    unsigned same = (len / 8 + 1 - SIPHASH_END_WORDS) * 8;
+    for (unsigned i = 0; i < SIPHASH_LANES; i++) {
+        for (unsigned k = 0; k < len; k++)
+            message[i][k] = k < same && i > 0 ? message[0][k] : (uint8_t)random_splitmix(random);
+        for (unsigned j = 0; j < SIPHASH_END_WORDS - 1; j++)
+            ends.word[j][i] = word_of(message[i] + same + 8 * j, 8);
+        ends.word[SIPHASH_END_WORDS - 1][i] = siphash_last(word_of(message[i] + len / 8 * 8, len % 8), len);
+    }
+    for (unsigned k = 0; k < same; k += 8)
+        siphash_word(&begun, word_of(message[0] + k, 8));
+    for (unsigned n = 0; n <= SIPHASH_LANES; n++) {
+        uint64_t hash[SIPHASH_LANES + 1];
+        hash[SIPHASH_LANES] = 4711;
+        siphash24_ends(way, &begun, &ends, n, hash);
+        for (unsigned i = 0; i < n; i++)
+            assert_int_equal(hash[i], siphash24(&any, message[i], len));
+        assert_int_equal(hash[SIPHASH_LANES], 4711);
+    }
+}
+
+/* 16 and 36 are the tuples of IPv4 and IPv6; the others show that these are no special case. */
+static void test_ends_together(void **state) {
+    (void)state;
+    assert_true(vector_has(VECTOR_NONE));
+    assert_true(vector_has(vector_best()));
+    for (enum vector_way way = 0; way < VECTOR_WAYS; way++) {
+        uint64_t random = 99 + way;
+        if (!vector_has(way)) {
+            print_message("this machine has no %s\n", vector_name(way));
+            continue;
+        }
+        for (unsigned i = 0; i < 500; i++)
+            for (unsigned len = 16; len < 64; len += len == 16 || len == 31 ? 5 : 1)
+                check_ends(way, len, &random);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference_vectors), cmocka_unit_test(test_two_words)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference_vectors), cmocka_unit_test(test_two_words),
+        cmocka_unit_test(test_ends_together),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,38 @@ static void test_every_small_n(void **state) {
     test_free(seen);
 }
 
+#define MANY 150u
+
+static void check_many(const struct order *o, const uint64_t *positions, unsigned n) {
+    uint64_t index[MANY + 1], in_place[MANY];
+    index[n] = 4711;
+    order_at_many(o, positions, n, index);
+    assert_int_equal(index[n], 4711);
+    memcpy(in_place, positions, n * sizeof *positions);
+    order_at_many(o, in_place, n, in_place);
+    for (unsigned i = 0; i < n; i++)
+        if (index[i] != order_at(o, positions[i]) || index[i] != in_place[i])
+            fail_msg("N %lu, position %lu, one of %u", (unsigned long)o->n, (unsigned long)positions[i], n);
+}
+
+/* Runs of positions and single ones, in batches of every length, of orders of every size. */
+static void test_many_at_a_time(void **state) {
+    (void)state;
+    uint64_t random = 77, positions[MANY];
+    for (unsigned i = 0; i < 30000; i++) {
+        struct order o;
+        uint64_t n = (random_splitmix(&random) >> 1 >> random_splitmix(&random) % 63) + 1;
+        if (i % 8 == 0) /* powers of two, and one beside them: fewest and most steps */
+            n = (UINT64_C(1) << i / 8 % 64) + (i / 512 % 3) - 1;
+        order_init(&o, n == 0 ? 1 : n > ORDER_MAX ? ORDER_MAX : n, random_splitmix(&random));
+        unsigned count = i % (MANY + 1);
+        uint64_t start = random_splitmix(&random);
+        for (unsigned k = 0; k < count; k++)
+            positions[k] = (i % 3 ? start + k : random_splitmix(&random)) % o.n;
+        check_many(&o, positions, count);
+    }
+}
+
 static int compare_u64(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
@@ -297,7 +329,7 @@ static void test_shards_tile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_small_n), cmocka_unit_test(test_random_n),
+        cmocka_unit_test(test_every_small_n), cmocka_unit_test(test_random_n), cmocka_unit_test(test_many_at_a_time),
         cmocka_unit_test(test_ours_looks_random), cmocka_unit_test(test_weak_orders_do_not),
         cmocka_unit_test(test_seeds_spread_small_orders), cmocka_unit_test(test_golden),
         cmocka_unit_test(test_shards_tile),

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "naive.h"
 #include "plan/order.h"
+#include "plan/plan_parts.h"
 
 #define LAST (~(addr_t)0)
 #define V4(a, b, c, d) addr_from_v4((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
@@ -33,11 +34,31 @@ static void check_ranges(const struct plan *p) {
     assert_true(total == plan_addresses(p));
 }
 
+/* The indices in another order, some twice, in runs of every length. */
+static void check_many(const struct plan *p) {
+    enum { MOST = 300 };
+    uint64_t index[MOST];
+    struct endpoint many[MOST + 1];
+    for (unsigned n = 0; n <= MOST && plan_size(p) > 0; n += n < 20 ? 1 : 70) {
+        for (uint64_t i = 0; i < n; i++)
+            index[i] = (i * 7919 + n) % plan_size(p);
+        many[n].slot.port = 4711;
+        plan_at_many(p, index, n, many);
+        for (unsigned i = 0; i < n; i++) {
+            struct endpoint one = plan_at(p, index[i]);
+            assert_true(many[i].addr == one.addr && many[i].slot.port == one.slot.port);
+            assert_true(many[i].slot.technique == one.slot.technique);
+        }
+        assert_int_equal(many[n].slot.port, 4711);
+    }
+}
+
 /* Both ways, over the whole window and just outside of it. */
 static void check_plan(const struct plan *p, const struct naive_input *n, const struct naive *want) {
     assert_int_equal(plan_size(p), want->size);
     assert_true(plan_addresses(p) == want->addresses);
     check_ranges(p);
+    check_many(p);
     uint64_t next = 0;
     for (unsigned i = 0; i < n->width; i++) {
         for (unsigned s = 0; s < NAIVE_SLOTS; s++) {
@@ -294,6 +315,7 @@ static void test_up_to_2_63(void **state) {
     struct endpoint last = plan_at(p, ORDER_MAX - 1);
     assert_true(last.addr == t.range.hi && last.slot.port == 443);
     assert_int_equal(plan_find(p, &last), ORDER_MAX - 1);
+    check_many(p);
     plan_free(p);
 
     in.n_slots = 3;
@@ -305,6 +327,33 @@ static void test_up_to_2_63(void **state) {
     t.range = (struct addr_range){0, LAST};
     in.keep_special = true;
     assert_int_equal(plan_create(&in, &p, &e), -ERANGE);
+}
+
+static void check_quotient(uint64_t x, uint32_t n) {
+    struct slot_set set = slot_set_of(0, n);
+    struct quotient q = slot_set_divide(&set, x);
+    if (q.whole != x / n || q.rest != x % n)
+        fail_msg("%lu / %u", (unsigned long)x, n);
+}
+
+/* Division by a reciprocal: where it would be off by one, if at all, is around the multiples. */
+static void test_quotients(void **state) {
+    (void)state;
+    uint64_t random = 11;
+    for (unsigned i = 0; i < 200000; i++) {
+        uint32_t n = i < 70000 ? i + 1 : (uint32_t)(random_splitmix(&random) >> (32 + random_splitmix(&random) % 32)) | 1;
+        uint64_t multiple = random_splitmix(&random) >> random_splitmix(&random) % 64, most = UINT64_MAX / n;
+        multiple = (multiple > most ? most : multiple) * n;
+        check_quotient(multiple, n);
+        check_quotient(multiple - 1, n);
+        check_quotient(multiple + (n - 1), n);
+        check_quotient(most * n, n);
+        check_quotient(most * n - 1, n);
+        check_quotient(UINT64_MAX, n);
+        check_quotient(random_splitmix(&random), n);
+    }
+    check_quotient(UINT64_MAX, UINT32_MAX);
+    check_quotient(UINT64_MAX - 1, UINT32_MAX);
 }
 
 static void expect_empty(const struct plan_input *in, const char *why) {
@@ -362,7 +411,7 @@ int main(void) {
         cmocka_unit_test(test_random_plans_against_naive), cmocka_unit_test(test_shards_of_random_plans),
         cmocka_unit_test(test_all_of_ipv4), cmocka_unit_test(test_a_million_lines_with_ports),
         cmocka_unit_test(test_up_to_2_63), cmocka_unit_test(test_nothing_left_says_why),
-        cmocka_unit_test(test_overlapping_port_ranges),
+        cmocka_unit_test(test_overlapping_port_ranges), cmocka_unit_test(test_quotients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
