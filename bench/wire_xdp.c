@@ -1,6 +1,10 @@
 /* Frames a second over a veth pair whose far end drops in XDP: the bare injection loop, which no transmitter that
  * injects can pass, beside the XDP wire's and the packet wire's send. One thread; the rounds take turns, so that what
- * else the machine does falls on all alike. In namespaces of its own; needs root. Prints a line of JSON a row. */
+ * else the machine does falls on all alike. In namespaces of its own; needs root. Prints a line of JSON a row.
+ *
+ *     bench-wire-xdp [INTERFACE SECONDS]
+ *
+ * With an interface there is only the bare loop, over that one, for so long: its other end counts. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -19,6 +23,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/parse.h"
 #include "wire/xdp.h"
 #include "wire/xdp_hook.h"
 
@@ -38,6 +43,7 @@ struct bench {
     struct wire *wire;     /* the one that is measured, or NULL */
     struct xdp_hook *hook; /* the bare loop's */
     unsigned batch;
+    uint64_t round_ns;
     uint8_t bytes[BATCH_MAX][64];
     struct frame frames[BATCH_MAX];
     struct error e;
@@ -89,7 +95,7 @@ static uint64_t cpu_ns(void) {
 
 static struct figures rate(struct bench *b, int64_t (*step)(struct bench *b)) {
     uint64_t start = clock_mono_ns(), now = start, cpu = cpu_ns(), sent = 0;
-    while (now - start < ROUND_NS) {
+    while (now - start < b->round_ns) {
         int64_t n = step(b);
         if (n < 0) {
             fprintf(stderr, "bench-wire-xdp: %s\n", strerror((int)-n));
@@ -143,15 +149,29 @@ static void print(const char *what, unsigned batch, struct figures *f) {
            batch, f[REPEATS / 2].fps, f[0].fps, f[REPEATS - 1].fps, f[REPEATS / 2].cpu_ns);
 }
 
-int main(void) {
+static int run_on(struct bench *b, const char *ifname, const char *seconds) {
+    if (parse_duration(seconds, &b->round_ns) < 0 || if_nametoindex(ifname) == 0) {
+        fputs("usage: bench-wire-xdp [INTERFACE SECONDS]\n", stderr);
+        return 2;
+    }
+    b->config = (struct wire_config){.ifname = ifname, .ifindex = (int)if_nametoindex(ifname), .ring_bytes = 1 << 20};
+    b->batch = BATCH_MAX;
+    struct figures f = measure_bare(b);
+    printf("{\"transmit\":\"bare injection\",\"batch\":%u,\"fps\":%.0f,\"cpu_ns\":%.0f}\n", b->batch, f.fps, f.cpu_ns);
+    return 0;
+}
+
+int main(int argc, char **argv) {
     static const unsigned batches[] = {64, 256, 1024, 4096};
-    static struct bench b;
+    static struct bench b = {.round_ns = ROUND_NS};
+    draw(&b);
+    if (argc == 3)
+        return run_on(&b, argv[1], argv[2]);
     if (space_enter() < 0 || drop_all_at_far_end() < 0) {
         fputs("bench-wire-xdp: cannot make its network\n", stderr);
         return 1;
     }
     b.config = (struct wire_config){.ifname = "n0", .ifindex = (int)if_nametoindex("n0"), .ring_bytes = 1 << 20};
-    draw(&b);
     for (unsigned i = 0; i < sizeof batches / sizeof *batches; i++) {
         struct figures bare[REPEATS], xdp[REPEATS], packet[REPEATS];
         b.batch = batches[i];
