@@ -6,8 +6,8 @@
 #include "cli/guided.h"
 
 const struct command commands[] = {
-    {"scan", command_scan}, {"ping", command_ping}, {"guided", command_guided},
-    {"report", NULL},       {"diff", NULL},         {"show", NULL},
+    {"scan", command_scan},   {"ping", command_ping}, {"guided", command_guided},
+    {"wires", command_wires}, {"report", NULL},       {"diff", NULL},             {"show", NULL},
 };
 const unsigned command_count = sizeof commands / sizeof *commands;
 

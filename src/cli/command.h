@@ -24,5 +24,6 @@ const struct command *command_find(const char *word); /* or NULL */
 
 int command_scan(int argc, char *const *argv, int first);
 int command_ping(int argc, char *const *argv, int first); /* scan -sn */
+int command_wires(int argc, char *const *argv, int first);
 
 #endif

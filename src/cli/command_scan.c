@@ -170,6 +170,9 @@ static int may_connect(struct run *r, int code, struct error *e) {
     const struct settings *s = &r->settings;
     const struct option *raw = settings_raw_option(s);
     uint32_t only_raw = s->techniques & ~BIT(TECHNIQUE_PING);
+    if (s->wire == SCAN_WIRE_XDP)
+        return error_set(e, code, "--wire xdp needs the capabilities CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON: "
+                         "use sudo, or once \"setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep\" on this program");
     if (only_raw || raw || s->privileged) {
         const char *what = only_raw ? technique_asked(s)->option : raw ? raw->name : "privileged";
         return error_set(e, code, "%s%s needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN: use sudo, or once "

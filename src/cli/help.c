@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cli/command.h"
 #include "cli/foreign.h"
 #include "cli/options.h"
 
@@ -69,8 +70,10 @@ void help_print(FILE *f) {
     fputs("noctule [scan] [options] TARGET...\n"
           "noctule ping [options] TARGET...\n"
           "noctule guided [options]\n"
+          "noctule wires [--json] [INTERFACE...]\n"
           "Finds the open ports of many hosts, quickly, and misses none; with ping, the hosts that are up;\n"
-          "guided asks for what it needs to know, and explains.\n"
+          "guided asks for what it needs to know, and explains; wires says what each network interface can do\n"
+          "for a scan, and what it lacks (see --wire).\n"
           "Targets: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 10.0.0-3.1,7, 2001:db8::/120, host.example,\n"
           "    192.0.2.7:80, [2001:db8::7]:80, fe80::1%eth0\n"
           "Command lines of nmap, masscan, ZMap, naabu and RustScan are taken as they are, or refused in a line that\n"
@@ -165,6 +168,17 @@ static const char man_targets[] =
     "Special-use ranges (loopback, multicast, reserved, documentation and the like; IANA's registries) are left out of\n"
     "every target that is wider than they are. A target within such a range is scanned: somebody meant it.\n";
 
+static const char man_wires[] =
+    ".B noctule wires\nsays, for the interfaces named or for all, whether packets can go by the packet wire (the kernel's\n"
+    "packet socket) and by the xdp wire (round the kernel's stack), what\n.B \\-\\-wire auto\nwould choose there, and\n"
+    "what is missing, with the way to get it. It sends nothing, changes nothing and needs no privilege.\n"
+    ".PP\n"
+    "The table has the kind of link, the driver, its receive queues, the MTU; whether the packet wire can be had; whether\n"
+    "the driver runs XDP programs itself (native XDP); how the xdp wire would send there: without a copy (zero\\-copy), by\n"
+    "injected frames (injection), or not at all; the id of an XDP program that is there already; and the choice. A\n"
+    "question mark stands for what the kernel does not tell. With\n.B \\-\\-json\nthe same comes as one object a line,\n"
+    "whose \"missing\" holds the lines.\n";
+
 static const char man_config[] =
     "A line is\n.RS\n\\fIkey\\fR = \\fIvalue\\fR\n.RE\n"
     "where the keys are the long names of the options above, without dashes; flags take yes or no. # begins a comment at\n"
@@ -190,7 +204,9 @@ void help_man(FILE *f) {
     fputs("noctule \\- finds the open ports of many hosts\n", f);
     man_section(f, "SYNOPSIS");
     fputs(".B noctule\n[\\fBscan\\fR] [\\fIoptions\\fR] \\fITARGET\\fR...\n.br\n"
-          ".B noctule ping\n[\\fIoptions\\fR] \\fITARGET\\fR...\n", f);
+          ".B noctule ping\n[\\fIoptions\\fR] \\fITARGET\\fR...\n.br\n"
+          ".B noctule guided\n[\\fIoptions\\fR]\n.br\n"
+          ".B noctule wires\n[\\fB\\-\\-json\\fR] [\\fIINTERFACE\\fR...]\n", f);
     man_section(f, "DESCRIPTION");
     fputs("noctule probes a set of addresses and ports in random order, re-probes what does not answer, and prints what\n"
           "is open. It finds out by itself which way packets leave, and needs no firewall rule.\n", f);
@@ -208,6 +224,8 @@ void help_man(FILE *f) {
             if (o->group == g)
                 man_option(f, o);
     }
+    man_section(f, "WIRES");
+    fputs(man_wires, f);
     man_section(f, "CONFIG FILES");
     fputs(man_config, f);
     man_section(f, "SIGNALS");
@@ -226,20 +244,25 @@ void help_man(FILE *f) {
 }
 
 void help_completion(FILE *f) {
-    const char *blank = "";
-    fputs("_noctule() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-          "    case $before in\n", f);
+    fputs("_noctule() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} first=\n"
+          "    if [ \"$COMP_CWORD\" = 1 ]; then first=\"", f);
+    for (const struct command *c = commands; c < commands + command_count; c++) {
+        if (c->run)
+            fprintf(f, "%s%s", c == commands ? "" : " ", c->name);
+    }
+    fputs("\"\n    elif [ \"${COMP_WORDS[1]}\" = wires ]; then\n"
+          "        COMPREPLY=($(compgen -W \"--json --help $(ls /sys/class/net)\" -- \"$word\")); return\n"
+          "    fi\n    case $before in\n", f);
     for (const struct option *o = options; o < options + option_count; o++) {
-        if (!o->metavar || strcmp(o->metavar, "FILE") != 0)
-            continue;
-        fprintf(f, "    --%s%s%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", o->name, o->dash ? "|-" : "",
-                o->dash ? o->dash : "");
+        bool file = o->metavar && strcmp(o->metavar, "FILE") == 0;
+        if (file || o->choices)
+            fprintf(f, "    --%s%s%s) COMPREPLY=($(compgen %s%s%s -- \"$word\")); return ;;\n", o->name, o->dash ? "|-" : "",
+                    o->dash ? o->dash : "", file ? "-f" : "-W \"", file ? "" : o->choices, file ? "" : "\"");
     }
     fputs("    --interface|-e) COMPREPLY=($(compgen -W \"$(ls /sys/class/net)\" -- \"$word\")); return ;;\n    esac\n"
-          "    COMPREPLY=($(compgen -W \"", f);
+          "    COMPREPLY=($(compgen -W \"$first", f);
     for (const struct option *o = options; o < options + option_count; o++) {
-        fprintf(f, "%s--%s", blank, o->name);
-        blank = " ";
+        fprintf(f, " --%s", o->name);
         if (o->dash)
             fprintf(f, " -%s", o->dash);
     }

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#define NEAR_LEN_MIN 3u  /* shorter names are near to everything */
-#define NAME_LEN_MAX 40u /* longer words are not compared: nothing in the table is near them */
+#include "cli/nearest.h"
 
 const char *option_group_title(enum option_group g) {
     static const char *const titles[GROUP_COUNT] = {
@@ -76,44 +75,16 @@ const struct option *option_by_start(const char *word, size_t *n) {
     return NULL;
 }
 
-static unsigned min_of(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-/* Levenshtein's distance, one row of the table at a time; both words are at most NAME_LEN_MAX long. */
-static unsigned distance(const char *a, size_t a_n, const char *b, size_t b_n) {
-    unsigned row[NAME_LEN_MAX + 1];
-    for (unsigned j = 0; j <= b_n; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= a_n; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_n; j++) {
-            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = min_of(replaced, min_of(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b_n];
-}
-
 const struct option *option_nearest(const char *word, size_t n, const char **name, size_t *name_n) {
-    if (n == 0 || n > NAME_LEN_MAX)
-        return NULL;
+    struct nearest near = nearest_to(word, n);
     const struct option *best = NULL;
-    unsigned best_distance = (unsigned)(n < 4 ? 2 : n / 2 + 1); /* as far as that, another word was meant */
     for (const struct option *o = options; o < options + option_count; o++) {
         const char *at = o->aliases, *candidate = o->name;
-        for (size_t len = strlen(candidate); candidate; candidate = option_next_word(&at, &len)) {
-            bool comparable = len >= NEAR_LEN_MIN && len <= NAME_LEN_MAX;
-            unsigned d = comparable ? distance(word, n, candidate, len) : UINT32_MAX;
-            if (d < best_distance) {
+        for (size_t len = strlen(candidate); candidate; candidate = option_next_word(&at, &len))
+            if (nearest_try(&near, candidate, len))
                 best = o;
-                best_distance = d;
-                *name = candidate;
-                *name_n = len;
-            }
-        }
     }
+    *name = near.found;
+    *name_n = near.found_n;
     return best;
 }
