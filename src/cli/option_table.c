@@ -190,12 +190,13 @@ const struct option options[] = {
     {.name = "interface", .aliases = "adapter iface i", .dash = "e", .kind = KIND_TEXT, .group = GROUP_ROUTE,
      .metavar = "NAME", .at = AT(interface), .help = "use only this network interface",
      .clash = "ZMap's -e N is --seed N, RustScan's -e PORTS is --exclude-ports PORTS"},
-    {.name = "wire", .kind = KIND_CHOICE, .group = GROUP_ROUTE, .metavar = "WIRE", .fallback = "packet",
+    {.name = "wire", .kind = KIND_CHOICE, .group = GROUP_ROUTE, .metavar = "WIRE", .fallback = "auto",
      .choices = "auto packet xdp", .at = AT(wire), .flags = OPTION_RAW,
      .help = "how packets go: packet, xdp (faster), or auto, by the rate",
      .more = "packet is the kernel's packet socket and changes nothing on the machine. xdp runs a program of noctule's "
              "on the interface while the scan lasts, for which some cards restart. auto takes xdp where the rate may "
-             "exceed 300,000 packets a second and the interface can, else packet; -v says why it cannot."},
+             "exceed 300,000 packets a second and the interface can, else packet; -v says why it cannot. What each "
+             "interface can do: noctule wires."},
     {.name = "source-ip", .aliases = "adapter-ip", .dash = "S", .kind = KIND_SOURCE, .group = GROUP_ROUTE,
      .metavar = "IP", .at = AT(source_ip),
      .help = "send from this address, one of the machine's own or a free one on link",

@@ -159,6 +159,7 @@ WORDS = [
     (["--maxrate", "5", TARGET], "did you mean --max-rate?"),
     (["-sT", "--pcap", "x", TARGET], "--pcap"),
     (["-sT", "--packet-trace", TARGET], "--packet-trace"),
+    (["-sT", "--wire", "auto", TARGET], "--wire"),
     (["-sT", "--source-mac", "02:00:00:00:00:01", TARGET], "--source-mac"),
     (["--open", "--show", "closed", TARGET], "--open and --show"),
     (["--rate", "5", "-B", "5k", TARGET], "--rate (or -T) and --bandwidth"),
@@ -172,6 +173,12 @@ WORDS = [
     (["ping"], "no target"),
     (["ping", TARGET, "-p1"], "-sn probes no port"),
     (["diff", TARGET], "diff is not built yet"),
+    (["wires", "vteh0"], 'expected a network interface of this machine, not "vteh0"; did you mean veth0?'),
+    (["wires", "lo", "nosuch-interface"], 'not "nosuch-interface"'),
+    (["wires", "no\x1b[31m"], r"no\x1b[31m"),
+    (["wires", ""], "expected a network interface"),
+    (["wires", "--jsno"], "unknown option --jsno; did you mean --json?"),
+    (["wires", "-v"], "unknown option -v; expected --json or --help"),
     (["-v", "ping", TARGET], "ping is a subcommand"),
     ([TARGET, "-o", "same.txt", "-o", "jsonl:same.txt"], "same.txt"),
     ([TARGET, "-o", "-", "-o", "jsonl:-"], "standard output"),
@@ -319,11 +326,13 @@ def test_man_page_is_clean():
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("typed, proposed", [("--rat", "--rate"), ("--exclude-f", "--exclude-file"), ("-i", "-iL")])
+@pytest.mark.parametrize("typed, proposed", [
+    ("--rat", "--rate"), ("--exclude-f", "--exclude-file"), ("-i", "-iL"), ("wi", "wires"), ("re", ""),
+    ("wires --j", "--json"), ("wires lo", "lo"), ("ping wi", ""), ("ping --rat", "--rate"), ("--wire x", "xdp")])
 def test_completion(typed, proposed):
     script = netlab.run(netlab.NOCTULE, "--completion", "bash").stdout
-    ask = f"\nCOMP_WORDS=(noctule {typed}) COMP_CWORD=1\n_noctule\necho \"${{COMPREPLY[@]}}\"\n"
-    assert netlab.run("bash", "--norc", "-c", script + ask).stdout.split() == [proposed]
+    ask = f"\nCOMP_WORDS=(noctule {typed}) COMP_CWORD={len(typed.split())}\n_noctule\necho \"${{COMPREPLY[@]}}\"\n"
+    assert netlab.run("bash", "--norc", "-c", script + ask).stdout.split() == proposed.split()
 
 
 # Dry runs and repetition.
@@ -430,7 +439,7 @@ def test_privileged_never_connects(place):
 
 
 @pytest.mark.parametrize("words", [["-sS"], ["-sU"], ["-sF"], ["--ping-echo"], ["--pcap", "x.pcap"],
-                                   ["--packet-trace"]], ids=" ".join)
+                                   ["--packet-trace"], ["--wire", "packet"], ["--wire", "xdp"]], ids=" ".join)
 def test_without_privilege_what_was_asked_for_is_refused(place, tmp_path, words):
     before = packets(place)
     done = place.run("setpriv", "--bounding-set", "-net_raw,-net_admin", netlab.NOCTULE, TARGET, "-p1", *words,

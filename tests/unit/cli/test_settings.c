@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cli/settings.h"
 #include "probe/technique.h"
+#include "scan/scan.h"
 
 static int setup(void **state) {
     static struct settings settings;
@@ -49,6 +50,7 @@ static void test_fallbacks(void **state) {
     assert_int_equal(s->max_rate_milli_pps, 10000 * 1000);
     assert_true(s->retries == RETRIES_AUTO);
     assert_int_equal(s->ttl, 64);
+    assert_int_equal(s->wire, SCAN_WIRE_AUTO);
     assert_int_equal(s->show, 0);
     assert_int_equal(s->host_timeout_ns, 60 * NS_PER_SEC);
     assert_int_equal(s->shard.i, 1);
