@@ -14,11 +14,13 @@ const char *scan_wire_names(const struct scan *s, char *buf, size_t n) {
 
 uint64_t scan_transmitted(const struct scan *s) {
     uint64_t sent = 0;
-    for (unsigned i = 0; i < s->n_wires; i++) {
-        struct wire_stats st;
-        s->wires[i].transmit->ops->stats(s->wires[i].transmit, &st);
-        sent += st.sent;
-    }
+    for (unsigned i = 0; i < s->n_wires; i++)
+        for (unsigned k = 0; k < s->wires[i].n_transmit; k++) {
+            struct wire *w = s->wires[i].transmit[k].wire;
+            struct wire_stats st;
+            w->ops->stats(w, &st);
+            sent += st.sent;
+        }
     return sent;
 }
 
@@ -117,16 +119,17 @@ void summary_wires(struct summary *sum, const struct scan *s) {
     sum->arp_sent = s->neighbour_sent;
     sum->ping_sent = s->ping_sent;
     for (unsigned i = 0; i < s->n_wires; i++) {
-        struct wire *both[2] = {s->wires[i].transmit, s->wires[i].receive};
-        for (unsigned k = 0; k < 2; k++) {
+        const struct scan_wire *w = &s->wires[i];
+        for (unsigned k = 0; k <= w->n_transmit; k++) {
+            struct wire *handle = k < w->n_transmit ? w->transmit[k].wire : w->receive;
             struct wire_stats st;
-            both[k]->ops->stats(both[k], &st);
+            handle->ops->stats(handle, &st);
             sum->send_refused += st.send_refused;
             sum->ring_dropped += st.ring_dropped;
             if (st.last_send_error != 0)
                 sum->last_send_error = st.last_send_error;
             sum->ignored[IGNORED_OTHER_VLAN] += st.other_vlan;
-            if (k == 1) { /* both handles read the same interface's counters */
+            if (handle == w->receive) { /* all handles read the same interface's counters */
                 sum->interface_dropped += st.interface_dropped;
                 sum->interface_tx_dropped += st.interface_tx_dropped;
             }

@@ -55,6 +55,12 @@ static inline uint64_t counted(const _Atomic uint64_t *counter) {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* A transmit handle. */
+struct scan_sender {
+    struct wire *wire;
+    int cpu; /* the processor that its thread is bound to; -1: any */
+};
+
 struct scan_wire {
     const char *name;
     int ifindex;
@@ -62,8 +68,10 @@ struct scan_wire {
     bool loopback;
     uint8_t mac[MAC_LEN];         /* what our frames come from */
     addr_t borrowed[2];           /* sources (v4, v6) that are ours for this scan only: we answer for them; or 0 */
-    struct wire *transmit, *receive;
-    const struct wire_ops *ops;   /* of both */
+    struct wire *receive;
+    struct scan_sender transmit[SCAN_SENDERS_MAX];
+    unsigned n_transmit;          /* 1, or one a sender thread */
+    const struct wire_ops *ops;   /* of all of them */
 };
 
 struct steer; /* steer.h */

@@ -1,6 +1,7 @@
 #include "scan/scan.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,20 +34,52 @@ static size_t ring_bytes(const struct scan_config *c) {
     return bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
 }
 
-static int wire_open(struct scan_wire *w, struct wire_config config, const struct wire_ops *ops, struct error *e) {
+static void wire_close(struct scan_wire *w) {
+    for (; w->n_transmit > 0; w->n_transmit--)
+        w->ops->close(w->transmit[w->n_transmit - 1].wire);
+    if (w->receive != NULL)
+        w->ops->close(w->receive);
+    w->receive = NULL;
+}
+
+/* The receive handle, and a transmit handle for each thread that sends. */
+static int wire_open(struct scan_wire *w, struct wire_config config, const unsigned *processors,
+                     const struct wire_ops *ops, struct error *e) {
     config.receive = true;
     int err = ops->open(&config, &w->receive, e);
     if (err < 0)
         return err;
+    w->ops = ops;
     config.receive = false;
     config.receiver = w->receive;
-    err = ops->open(&config, &w->transmit, e);
-    if (err < 0) {
-        ops->close(w->receive);
-        w->receive = NULL;
+    for (unsigned i = 0; i < (config.senders > 0 ? config.senders : 1); i++) {
+        struct scan_sender *sender = &w->transmit[i];
+        config.sender = i;
+        config.processor = processors[i];
+        sender->cpu = config.senders > 1 ? (int)processors[i] : -1;
+        err = ops->open(&config, &sender->wire, e);
+        if (err < 0) {
+            wire_close(w);
+            return err;
+        }
+        w->n_transmit++;
     }
-    w->ops = ops;
-    return err;
+    return 0;
+}
+
+/* Those that this process may use, for the threads that send. */
+static int processors_choose(const struct scan_config *c, unsigned processors[SCAN_SENDERS_MAX], struct error *e) {
+    cpu_set_t allowed;
+    unsigned n = 0;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return error_set(e, -errno, "cannot tell which processors may be used: %s", strerror(errno));
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE && n < SCAN_SENDERS_MAX; cpu++)
+        if (CPU_ISSET(cpu, &allowed))
+            processors[n++] = cpu;
+    if (n < c->senders)
+        return error_set(e, -EINVAL, "--sender-threads %u: each needs a processor of its own, and there are %u",
+                         c->senders, n);
+    return 0;
 }
 
 /* May more be sent than the packet wire is the best choice for? */
@@ -56,24 +89,32 @@ static bool is_fast(const struct scan_config *c) {
 }
 
 /* By the user's choice, or by what the interface can do. */
-static int wire_choose(const struct scan *s, struct scan_wire *w, const struct wire_config *config, struct error *e) {
+static int wire_choose(const struct scan *s, struct scan_wire *w, const struct wire_config *config,
+                       const unsigned *processors, struct error *e) {
     const struct scan_config *c = &s->config;
-    if (c->wire_ops != NULL || c->wire == SCAN_WIRE_XDP)
-        return wire_open(w, *config, c->wire_ops != NULL ? c->wire_ops : &wire_xdp_ops, e);
+    if (c->wire_ops != NULL)
+        return wire_open(w, *config, processors, c->wire_ops, e);
+    if (w->loopback && !s->loopback) /* own addresses among the targets */
+        return wire_open(w, *config, processors, &wire_packet_ops, e);
+    if (c->wire == SCAN_WIRE_XDP)
+        return wire_open(w, *config, processors, &wire_xdp_ops, e);
     if (c->wire == SCAN_WIRE_AUTO && !w->loopback && is_fast(c)) {
         struct error why = ERROR_INIT;
-        if (wire_open(w, *config, &wire_xdp_ops, &why) == 0)
+        if (wire_open(w, *config, processors, &wire_xdp_ops, &why) == 0)
             return 0;
         char line[sizeof why.text + 64];
         snprintf(line, sizeof line, "--wire packet, since xdp cannot be had: %s", why.text);
         if (c->details)
             scan_note(s, line);
     }
-    return wire_open(w, *config, &wire_packet_ops, e);
+    return wire_open(w, *config, processors, &wire_packet_ops, e);
 }
 
 static int wires_open(struct scan *s, struct error *e) {
-    for (unsigned i = 0; i < s->n_wires; i++) {
+    unsigned processors[SCAN_SENDERS_MAX];
+    int err = processors_choose(&s->config, processors, e);
+    s->batch_max = SCAN_BATCH_USUAL;
+    for (unsigned i = 0; i < s->n_wires && err == 0; i++) {
         struct scan_wire *w = &s->wires[i];
         struct wire_config config = {
             .ifname = w->name,
@@ -84,14 +125,15 @@ static int wires_open(struct scan *s, struct error *e) {
                        .protocols = &s->protocols},
             .answers_for = w->borrowed[1],
             .ring_bytes = ring_bytes(&s->config) / s->n_wires,
+            .senders = s->config.senders,
         };
-        int err = wire_choose(s, w, &config, e);
+        err = wire_choose(s, w, &config, processors, e);
         if (err < 0)
             return err;
-        s->batch_max = w->ops == &wire_xdp_ops && (i == 0 || s->batch_max == SCAN_BATCH_MAX) ? SCAN_BATCH_MAX
-                                                                                            : SCAN_BATCH_USUAL;
+        if (w->ops == &wire_xdp_ops)
+            s->batch_max = SCAN_BATCH_MAX;
     }
-    return 0;
+    return err;
 }
 
 static int pcap_open(struct scan *s, struct error *e) {
@@ -166,12 +208,8 @@ int scan_create(const struct scan_config *config, struct scan **out, struct erro
 void scan_free(struct scan *s) {
     if (s == NULL)
         return;
-    for (unsigned i = 0; i < s->n_wires; i++) {
-        if (s->wires[i].transmit != NULL)
-            s->wires[i].transmit->ops->close(s->wires[i].transmit);
-        if (s->wires[i].receive != NULL)
-            s->wires[i].receive->ops->close(s->wires[i].receive);
-    }
+    for (unsigned i = 0; i < s->n_wires; i++)
+        wire_close(&s->wires[i]);
     if (s->pcap != NULL)
         pcapfile_close(s->pcap);
     claim_deinit(&s->claim);

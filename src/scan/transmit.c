@@ -7,27 +7,18 @@
 
 #include "base/clock.h"
 #include "probe/packet.h"
+#include "scan/generate.h"
+#include "scan/give_up.h"
 #include "scan/steer.h"
 
+#define LOOKED_MAX 65536u          /* positions looked at for one batch */
 #define NAP_NS UINT64_C(500000)        /* longest sleep while the watermark may still move */
 #define SLICE_NS UINT64_C(50000000)    /* longest sleep at all: a signal is heard within 50 ms */
 #define BATCHES_PER_SECOND 2000u       /* a batch is half a millisecond's worth of frames, so the wire sees no bursts */
 #define BATCHES_PER_SECOND_MIN 100u    /* and never more than 10 ms' worth, however long the thread was held up */
 #define PRESSURE_HIGH 128u             /* of 256: sinks are behind, stop sending */
-#define REFUSAL_NAP_NS UINT64_C(50000) /* the kernel's queue is full: give it 50 us */
 
-#define PACKET_USUAL 44u               /* a SYN over IPv4 */
-#define BOX_FRAMES (SCAN_BATCH_MAX + PROBE_PARTS_MAX)
-#define BOX_BYTES 131072u
-#define PROBE_BYTES_MAX (PROBE_PARTS_MAX * PROBE_FRAME_MAX) /* what one probe may need at most */
-
-/* Frames of one batch for one wire; their bytes stand one behind the other. */
-struct box {
-    struct frame frames[BOX_FRAMES];
-    uint8_t bytes[BOX_BYTES];
-    unsigned n;
-    size_t used;
-};
+#define PACKET_USUAL 44u /* a SYN over IPv4 */
 
 #define ESTIMATE_WINDOW 65536u /* first answers: what a path loses is known from so many, and was otherwise before */
 #define ESTIMATE_EVERY_NS UINT64_C(20000000)
@@ -38,16 +29,10 @@ struct box {
 
 struct transmitter {
     struct pass *pass;
-    struct box boxes[SCAN_WIRES_MAX];
-    unsigned built;        /* frames in all boxes */
-    bool full;             /* a box may have no room for another probe */
-    uint64_t bits;         /* their size on the wire */
+    struct generator generator;
     uint64_t cost;         /* units one frame is reckoned with: 1, or the wire bits of a small probe */
     unsigned batch;        /* frames a batch should hold ... */
     unsigned batch_max;    /* ... and may hold at most */
-    uint64_t sample_every; /* one probe in so many is timed ... */
-    uint64_t until_sample;
-    uint64_t all_timed;    /* ... after the first so many, so that a small scan with few answers still learns */
     uint64_t packets;      /* sent so far */
     uint64_t last_sent_ns;
     uint64_t timeout_min_ns; /* however short the round trip is */
@@ -57,11 +42,6 @@ struct transmitter {
     struct estimate_counts recent; /* ... the counts of late, which older ones fade from: paths change */
     uint64_t unknown_ns;     /* since when it is not known what the path loses */
     uint64_t estimated_ns;   /* when it was last decided how many re-probes are wanted */
-    struct {
-        uint64_t position;
-        unsigned tried;
-    } samples[SCAN_BATCH_MAX];
-    unsigned n_samples;
 };
 
 static struct scan *scan_of(const struct transmitter *t) {
@@ -87,254 +67,24 @@ static const char *reason_to_stop(const struct transmitter *t, uint64_t now_ns) 
     return NULL;
 }
 
-static void finding_push(struct transmitter *t, const struct endpoint *ep, struct verdict v) {
-    const struct scan_config *c = &scan_of(t)->config;
-    if (t->pass->kind == PASS_NEIGHBOURS || (c->show & 1u << v.state) == 0)
-        return;
-    struct finding f = {.addr = ep->addr, .time_ns = clock_real_ns(), .port = ep->slot.port,
-                        .technique = ep->slot.technique, .state = (uint8_t)v.state, .reason = (uint8_t)v.reason,
-                        .tried = -1};
-    const uint8_t *mac = v.state == STATE_UP ? neighbours_find(&scan_of(t)->neighbours, ep->addr) : NULL;
-    if (mac != NULL) {
-        f.flags = FINDING_HAS_MAC;
-        memcpy(f.mac, mac, MAC_LEN);
+static void batch_send(struct transmitter *t) {
+    struct generator *g = &t->generator;
+    unsigned built = g->built;
+    uint64_t units = t->cost == 1 ? built : g->bits;
+    if (built > 0) {
+        generator_send(g);
+        pace_spend(&t->pass->pace, units);
+        t->packets += built;
+        t->last_sent_ns = clock_mono_ns();
     }
-    report_push(c->report, 1, &f);
-}
-
-static bool is_timed(struct transmitter *t, const struct ledger_work *work) {
-    if (t->all_timed > 0) {
-        t->all_timed--;
-        return true;
-    }
-    /* An ARP answer does not tell its try; a re-probe takes the place of the first try's entry, so that only answers to
-     * a first try that was not repeated are samples (Karn's rule). */
-    if (t->pass->kind == PASS_NEIGHBOURS && work->tried > 0)
-        return true;
-    if (t->until_sample-- > 0)
-        return false;
-    t->until_sample = t->sample_every - 1;
-    return true;
-}
-
-/* An address of a discovery pass, or of -sn, is known to be up without a probe. */
-static void address_up(struct transmitter *t, const struct endpoint *ep, enum reason reason) {
-    struct pass *p = t->pass;
-    addr_t *up = p->kind == PASS_DISCOVERY ? array_add(&p->up[1]) : NULL;
-    if (up != NULL)
-        *up = ep->addr;
-    else if (p->kind == PASS_DISCOVERY)
-        pass_fail(p, -ENOMEM);
-    finding_push(t, ep, (struct verdict){STATE_UP, reason});
-}
-
-/* Is it one of the ports that this process has claimed, on this machine? */
-static bool is_own_port(const struct scan *s, const struct slot *slot) {
-    uint8_t proto = techniques[slot->technique].ip_proto;
-    return (proto == PROTO_TCP || proto == PROTO_UDP) && slot->port >= s->claim.first &&
-           slot->port - s->claim.first < (int)s->claim.n;
-}
-
-/* The addresses that the frames of a probe carry: those of the path, or *own where a part is the target's. NULL: no probe
- * is needed, and *settled says why: the counter of such positions. */
-static const struct probe_path *addresses_of(struct transmitter *t, const struct endpoint *ep, const struct path *path,
-                                             struct probe_path *own, _Atomic uint64_t **settled) {
-    struct scan *s = scan_of(t);
-    struct counters *c = &t->pass->counters;
-    bool ping = ep->slot.technique == TECHNIQUE_PING;
-    const uint8_t *mac;
-    *own = path->probe;
-    switch (path->kind) {
-    case PATH_READY:
-        return &path->probe;
-    case PATH_NEIGHBOUR:
-        mac = neighbours_find(&s->neighbours, ep->addr);
-        *settled = mac == NULL ? &c->settled_down : &c->settled_up;
-        if (mac != NULL && ping)
-            address_up(t, ep, addr_is_v4(ep->addr) ? REASON_ARP_RESPONSE : REASON_ND_RESPONSE);
-        else if (ping)
-            finding_push(t, ep, (struct verdict){STATE_DOWN, REASON_NO_RESPONSE});
-        if (mac == NULL || ping)
-            return NULL;
-        memcpy(own->dest_mac, mac, MAC_LEN);
-        return own;
-    case PATH_LOCAL:
-        if (ping) {
-            *settled = &c->settled_up;
-            address_up(t, ep, REASON_LOCALHOST);
-            return NULL;
-        }
-        if (is_own_port(s, &ep->slot)) {
-            *settled = &c->settled_closed;
-            finding_push(t, ep, (struct verdict){STATE_CLOSED, REASON_OWN_PORT});
-            return NULL;
-        }
-        if (own->source == 0)
-            own->source = ep->addr;
-        return own;
-    case PATH_UNREACHABLE:
-        break;
-    }
-    *settled = &c->settled_unreachable;
-    return NULL;
-}
-
-/* Builds one packet of a probe into the box of its wire. False: there is no such packet on this path. */
-static bool packet_build(struct transmitter *t, unsigned wire, const struct probe_path *addresses,
-                         const struct endpoint *ep, unsigned tried, unsigned part) {
-    struct box *box = &t->boxes[wire];
-    struct frame *f = &box->frames[box->n];
-    f->data = box->bytes + box->used;
-    f->len = f->wire_len = (uint32_t)probe_build(&t->pass->scan->probe, addresses, ep, tried, part, f->data);
-    if (f->len == 0)
-        return false;
-    box->n++;
-    box->used += f->len;
-    t->built++;
-    t->bits += probe_wire_bits(addresses->link, f->len);
-    t->full |= box->n >= SCAN_BATCH_MAX || BOX_BYTES - box->used < PROBE_BYTES_MAX;
-    return true;
-}
-
-/* An endpoint that the ledger has given up: parked, or silent. */
-static void give_up(struct transmitter *t, uint64_t position, uint64_t now_ns) {
-    struct pass *p = t->pass;
-    uint64_t index = order_at(&p->order, position);
-    struct endpoint ep = plan_at(p->plan, index);
-    enum lot_fate fate = LOT_FATE_SILENT;
-    if (p->lot != NULL && lot_concerns(ep.slot.technique))
-        fate = lot_take(p->lot, &ep, index, now_ns);
-    if (fate == LOT_FATE_SILENT) {
-        struct verdict v = silence_of(&ep.slot);
-        count(&p->counters.silent[v.state], 1);
-        finding_push(t, &ep, v);
-    } else if (fate == LOT_FATE_UNDECIDED) {
-        count(&p->counters.undecided, 1);
-        finding_push(t, &ep, (struct verdict){STATE_UNKNOWN, REASON_RATE_LIMITED});
-    }
-}
-
-/* A probe that would be in vain is left to the lot. */
-static bool leave_to_lot(struct transmitter *t, const struct ledger_work *work, const struct endpoint *ep) {
-    struct pass *p = t->pass;
-    if (p->lot == NULL || lot_suspects(p->lot) == 0 || !lot_wants(p->lot, ep))
-        return false;
-    if (work->tried == 0)
-        ledger_settle(&p->ledger, work->position);
-    else if (!ledger_withdraw(&p->ledger, work->position))
-        return true;
-    give_up(t, work->position, clock_mono_ns());
-    return true;
-}
-
-/* Builds the probe to one position, unless that is settled without one. */
-static void probe_one(struct transmitter *t, const struct ledger_work *work) {
-    struct pass *p = t->pass;
-    struct endpoint ep = plan_at(p->plan, order_at(&p->order, work->position));
-    const struct path *path = path_find(p->paths, ep.addr);
-    struct probe_path own;
-    _Atomic uint64_t *settled = &p->counters.settled_unreachable; /* where no packet of it can go that way */
-    const struct probe_path *addresses = addresses_of(t, &ep, path, &own, &settled);
-    if (addresses != NULL && leave_to_lot(t, work, &ep))
-        return;
-    unsigned built = 0, parts = addresses == NULL ? 0 : probe_parts(&p->scan->probe, &ep);
-    for (unsigned part = 0; part < parts; part++)
-        built += packet_build(t, path->wire, addresses, &ep, work->tried, part);
-    if (built == 0) {
-        count(settled, 1);
-        ledger_settle(&p->ledger, work->position);
-        return;
-    }
-    count(&p->counters.sent_at_try[work->tried], built);
-    if (is_timed(t, work)) {
-        t->samples[t->n_samples].position = work->position;
-        t->samples[t->n_samples++].tried = work->tried;
-    }
-}
-
-/* What is asked beside the order, as the last try: one packet, the probe's first. False: there is none. */
-static bool ask_again(struct transmitter *t, uint64_t index) {
-    struct pass *p = t->pass;
-    struct endpoint ep = plan_at(p->plan, index);
-    const struct path *path = path_find(p->paths, ep.addr);
-    struct probe_path own;
-    _Atomic uint64_t *settled;
-    const struct probe_path *addresses = addresses_of(t, &ep, path, &own, &settled);
-    return addresses != NULL && packet_build(t, path->wire, addresses, &ep, p->ledger.retries, 0);
+    ledger_stamp(&t->pass->ledger, built > 0 ? t->last_sent_ns : clock_mono_ns());
 }
 
 /* A parked endpoint, or a canary of its host. One packet will do, for the question is only whether the host tells it to
  * be closed; every packet of the probe was sent when it was not parked yet. */
 static void parked_probe(struct transmitter *t, uint64_t index) {
-    if (ask_again(t, index))
+    if (generator_again(&t->generator, index))
         count(&t->pass->counters.sent_at_try[t->pass->ledger.retries], 1);
-}
-
-/* Offers a box to its wire until every frame is taken. A second signal gives up. */
-static void box_send(struct transmitter *t, unsigned wire) {
-    struct box *box = &t->boxes[wire];
-    struct scan *s = scan_of(t);
-    struct wire *w = s->wires[wire].transmit;
-    unsigned done = 0;
-    while (done < box->n && atomic_load_explicit(s->config.stop, memory_order_relaxed) < 2) {
-        int n = w->ops->send(w, box->frames + done, box->n - done);
-        if (n < 0) {
-            pass_fail(t->pass, n);
-            break;
-        }
-        if (n == 0)
-            clock_sleep_until(clock_mono_ns() + REFUSAL_NAP_NS);
-        if (n > 0)
-            scan_watch(s, s->wires[wire].link, true, box->frames + done, (unsigned)n);
-        done += (unsigned)n;
-    }
-    if (box->n > counted(&t->pass->counters.batch))
-        atomic_store_explicit(&t->pass->counters.batch, box->n, memory_order_relaxed);
-    box->n = 0;
-    box->used = 0;
-}
-
-static void batch_send(struct transmitter *t) {
-    struct pass *p = t->pass;
-    if (t->built > 0) {
-        /* Timed before they leave: a reply cannot come before its entry is there. */
-        uint64_t real = clock_real_ns();
-        for (unsigned i = 0; i < t->n_samples; i++)
-            rtt_table_put(&p->scan->timed, t->samples[i].position, t->samples[i].tried, real);
-        for (unsigned w = 0; w < p->scan->n_wires; w++)
-            if (t->boxes[w].n > 0)
-                box_send(t, w);
-        pace_spend(&p->pace, t->cost == 1 ? t->built : t->bits);
-        t->packets += t->built;
-        t->last_sent_ns = clock_mono_ns();
-    }
-    ledger_stamp(&p->ledger, t->built > 0 ? t->last_sent_ns : clock_mono_ns());
-    t->built = t->n_samples = 0;
-    t->bits = 0;
-    t->full = false;
-}
-
-static void retire(struct transmitter *t) {
-    struct pass *p = t->pass;
-    uint64_t base, silent[CHUNK_WORDS], now = clock_mono_ns();
-    unsigned n = ledger_retire(&p->ledger, now, &base, silent);
-    bool listed = pass_lists_silence(p), parks = p->lot != NULL && lot_takes(p->lot);
-    if (!parks && !listed && (p->techniques & (p->techniques - 1)) == 0) {
-        count(&p->counters.silent[techniques[__builtin_ctz(p->techniques)].on[OUTCOME_SILENCE].state], n);
-        return;
-    }
-    for (unsigned w = 0; w < CHUNK_WORDS; w++)
-        for (; silent[w] != 0; silent[w] &= silent[w] - 1)
-            give_up(t, base + w * 64 + (unsigned)__builtin_ctzll(silent[w]), now);
-    atomic_store_explicit(&p->silence_listed, p->ledger.cursors[p->ledger.retries + 1].chunk, memory_order_release);
-}
-
-/* A verdict for what was parked. */
-static void parked_decided(struct transmitter *t, uint64_t index, bool silent) {
-    struct endpoint ep = plan_at(t->pass->plan, index);
-    struct verdict v = silent ? silence_of(&ep.slot) : (struct verdict){STATE_UNKNOWN, REASON_RATE_LIMITED};
-    count(silent ? &t->pass->counters.silent[v.state] : &t->pass->counters.undecided, 1);
-    finding_push(t, &ep, v);
 }
 
 /* Sends what the parked hosts are due. Returns when they are due next; UINT64_MAX: nothing is parked. */
@@ -357,8 +107,8 @@ static uint64_t lot_run(struct transmitter *t) {
         if (step == LOT_PROBE)
             parked_probe(t, work.index);
         else
-            parked_decided(t, work.index, step == LOT_SILENT);
-        if (t->full || (step == LOT_PROBE && work.last))
+            give_up_parked(p, work.index, step == LOT_SILENT);
+        if (generator_room(&t->generator, 1) == 0 || (step == LOT_PROBE && work.last))
             batch_send(t);
         if (step == LOT_PROBE && work.last)
             lot_sent(p->lot, t->last_sent_ns);
@@ -420,22 +170,24 @@ static void reprobes_choose(struct transmitter *t, uint64_t now_ns) {
  * when there was something to do, else the time before which the ledger has nothing. */
 static bool batch_run(struct transmitter *t, unsigned max, uint64_t *wake_ns) {
     struct ledger *l = &t->pass->ledger;
+    struct generator *g = &t->generator;
     struct ledger_work work;
     unsigned looked = 0;
     enum ledger_step step = LEDGER_PROBE;
     uint64_t timeout = atomic_load_explicit(&t->pass->scan->rtt.timeout_ns, memory_order_relaxed);
     ledger_timeouts(l, timeout > t->timeout_min_ns ? timeout : t->timeout_min_ns, t->pass->timeout_max_ns);
     /* Settled positions cost no frame, so they are bounded by a count of their own. */
-    while (looked++ < 64 * SCAN_BATCH_MAX) {
-        step = ledger_next(l, t->built < max && !t->full, &work);
+    while (looked < LOOKED_MAX) {
+        step = ledger_next(l, generator_room(g, g->built < max ? max - g->built : 0), &work);
         if (step == LEDGER_RETIRE)
-            retire(t);
+            give_up_chunk(t->pass);
         else if (step == LEDGER_PROBE)
-            probe_one(t, &work);
+            generator_run(g, &work);
         else
             break;
+        looked += step == LEDGER_PROBE ? (unsigned)__builtin_popcountll(work.run) : 1;
     }
-    bool idle = t->built == 0 && (step == LEDGER_WAIT || step == LEDGER_FULL);
+    bool idle = g->built == 0 && (step == LEDGER_WAIT || step == LEDGER_FULL);
     batch_send(t);
     *wake_ns = idle ? work.wake_ns : 0;
     if (idle && step == LEDGER_FULL) {
@@ -479,7 +231,7 @@ static void rate_set(struct transmitter *t, uint64_t milli_pps) {
     t->batch = batch_of(milli_pps, BATCHES_PER_SECOND, scan_of(t)->batch_max);
     t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN, scan_of(t)->batch_max);
     uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
-    t->sample_every = pps / RTT_TABLE_SIZE + 1;
+    t->generator.sample_every = pps / RTT_TABLE_SIZE + 1;
 }
 
 /* --rate auto. */
@@ -496,13 +248,16 @@ static void steer(struct transmitter *t, uint64_t now_ns) {
         pace_set(&p->pace, milli_pps);
         rate_set(t, milli_pps);
     }
-    if (pace_allow(&p->pace, now_ns, t->cost, 1) > 0 && steer_canary(p, now_ns, &index) && ask_again(t, index))
+    if (pace_allow(&p->pace, now_ns, t->cost, 1) > 0 && steer_canary(p, now_ns, &index) && generator_again(&t->generator, index))
         count(&p->counters.canaries, 1);
 }
 
 static void transmitter_init(struct transmitter *t, struct pass *p) {
     const struct scan_config *c = &p->scan->config;
     *t = (struct transmitter){.pass = p, .cost = 1, .reprobes_max = LEDGER_RETRIES_MAX};
+    int err = generator_init(&t->generator, p);
+    if (err < 0)
+        pass_fail(p, err);
     /* A host that has spent its errors on others has the next one within a second: of the tries, doubled in distance, the
      * last must come after that, or all its closed endpoints look silent. */
     unsigned reprobes = p->miss > 0 ? ESTIMATE_RETRIES_UNKNOWN : p->ledger.retries;
@@ -521,7 +276,7 @@ static void transmitter_init(struct transmitter *t, struct pass *p) {
         pace_init(&p->pace, milli_pps, clock_mono_ns());
     }
     rate_set(t, milli_pps);
-    t->all_timed = RTT_TABLE_SIZE;
+    t->generator.all_timed = RTT_TABLE_SIZE;
     t->last_sent_ns = t->unknown_ns = clock_mono_ns();
 }
 
@@ -577,6 +332,7 @@ void *transmit_run(void *arg) {
         lot_end(p->lot);
         (void)lot_run(&t);
     }
+    generator_deinit(&t.generator);
     atomic_store_explicit(&p->sent_all, 1, memory_order_release);
     return NULL;
 }

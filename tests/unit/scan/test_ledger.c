@@ -283,10 +283,10 @@ static void random_walks_account_for_every_position(void **state) {
                             quiet[base - first + b]++;
                     batch--;
                 } else if (step == LEDGER_PROBE) {
-                    unsigned n = (unsigned)__builtin_popcountll(work.run);
-                    assert_in_range(n, 1, max < batch ? max : batch);
+                    unsigned probed = (unsigned)__builtin_popcountll(work.run);
+                    assert_in_range(probed, 1, max < batch ? max : batch);
                     assert_true(work.run & 1);
-                    batch -= n;
+                    batch -= probed;
                     for (uint64_t i = work.position - first; work.run != 0; i++, work.run >>= 1) {
                         if ((work.run & 1) == 0)
                             continue;
