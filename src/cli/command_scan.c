@@ -96,6 +96,7 @@ static void fill_config(struct run *r) {
         .retries_auto = s->retries == RETRIES_AUTO,
         .miss = (double)s->miss_ppb / (double)PPB,
         .wire = (enum scan_wire_choice)s->wire,
+        .senders = (unsigned)s->senders,
         .timeout_ns = s->timeout_ns,
         .wait_ns = s->wait_ns,
         .ifname = s->interface,
@@ -171,8 +172,9 @@ static int may_connect(struct run *r, int code, struct error *e) {
     const struct option *raw = settings_raw_option(s);
     uint32_t only_raw = s->techniques & ~BIT(TECHNIQUE_PING);
     if (s->wire == SCAN_WIRE_XDP)
-        return error_set(e, code, "--wire xdp needs the capabilities CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON: "
-                         "use sudo, or once \"setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep\" on this program");
+        return error_set(e, code, "--wire xdp needs the capabilities CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and "
+                         "CAP_PERFMON: use sudo, or once \"setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep\" on "
+                         "this program");
     if (only_raw || raw || s->privileged) {
         const char *what = only_raw ? technique_asked(s)->option : raw ? raw->name : "privileged";
         return error_set(e, code, "%s%s needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN: use sudo, or once "

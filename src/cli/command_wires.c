@@ -23,9 +23,9 @@ struct wires {
 
 static void print_help(FILE *f) {
     fputs("noctule wires [--json] [INTERFACE...]\n"
-          "Says what each network interface of this machine can do for a scan: by the packet wire, the kernel's packet\n"
-          "socket, and by the xdp wire, which goes round the kernel's stack; what --wire auto would choose; and what is\n"
-          "missing, with the way to get it. It sends nothing and changes nothing, and needs no privilege.\n"
+          "Says what each network interface of this machine can do for a scan: by the packet wire, the kernel's\n"
+          "packet socket, and by the xdp wire, which goes round the kernel's stack; what --wire auto would choose;\n"
+          "and what is missing, with the way to get it. It sends nothing, changes nothing and needs no privilege.\n"
           "\n"
           "  --json     one JSON object a line\n"
           "  -h, --help print this\n", f);
@@ -103,7 +103,8 @@ static int look_at_named(struct wires *w, struct error *e) {
 
 /* Those that can be used come first. */
 static int usable_first(const void *a, const void *b) {
-    const struct iface *x = &((const struct wires_interface *)a)->iface, *y = &((const struct wires_interface *)b)->iface;
+    const struct iface *x = &((const struct wires_interface *)a)->iface;
+    const struct iface *y = &((const struct wires_interface *)b)->iface;
     int of_x = x->up + (x->up && x->carrier), of_y = y->up + (y->up && y->carrier);
     return of_x != of_y ? of_y - of_x : x->index - y->index;
 }

@@ -73,7 +73,7 @@ const struct foreign foreign_words[] = {
     {NULL, "P", "a ping's kinds are -PE, -PP, -PS, -PA, -PU and -PY; ZMap's -P N is --retries N"},
     {"probe-args", NULL, "-sU sends the questions of the services themselves"},
     {"iplayer", "X", "links without Ethernet header are recognised: leave it out"},
-    {"sender-threads cores batch-size batch", NULL, PACES},
+    {"cores batch-size batch", NULL, PACES},
     {"min-hitrate max-sendto-failures", NULL, "the scan goes on; Ctrl-C ends it, every file valid"},
     {"list-probe-modules list-output-modules list-output-fields", NULL, "-h lists them all"},
     {"log-file log-directory", "L", NO_LOGS},

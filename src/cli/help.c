@@ -169,13 +169,13 @@ static const char man_targets[] =
     "every target that is wider than they are. A target within such a range is scanned: somebody meant it.\n";
 
 static const char man_wires[] =
-    ".B noctule wires\nsays, for the interfaces named or for all, whether packets can go by the packet wire (the kernel's\n"
-    "packet socket) and by the xdp wire (round the kernel's stack), what\n.B \\-\\-wire auto\nwould choose there, and\n"
+    ".B noctule wires\nsays, for the interfaces named or for all, whether packets can go by the packet wire (the\n"
+    "kernel's packet socket) and by the xdp wire (round the kernel's stack), what\n.B \\-\\-wire auto\nwould choose there, and\n"
     "what is missing, with the way to get it. It sends nothing, changes nothing and needs no privilege.\n"
     ".PP\n"
-    "The table has the kind of link, the driver, its receive queues, the MTU; whether the packet wire can be had; whether\n"
-    "the driver runs XDP programs itself (native XDP); how the xdp wire would send there: without a copy (zero\\-copy), by\n"
-    "injected frames (injection), or not at all; the id of an XDP program that is there already; and the choice. A\n"
+    "The table has the kind of link, the driver, its receive queues, the MTU; whether the packet wire can be had;\n"
+    "whether the driver runs XDP programs itself (native XDP); how the xdp wire would send there: without a copy\n"
+    "(zero\\-copy), by injected frames (injection), or not at all; the id of an XDP program that is there already; and the choice. A\n"
     "question mark stands for what the kernel does not tell. With\n.B \\-\\-json\nthe same comes as one object a line,\n"
     "whose \"missing\" holds the lines.\n";
 
@@ -256,8 +256,9 @@ void help_completion(FILE *f) {
     for (const struct option *o = options; o < options + option_count; o++) {
         bool file = o->metavar && strcmp(o->metavar, "FILE") == 0;
         if (file || o->choices)
-            fprintf(f, "    --%s%s%s) COMPREPLY=($(compgen %s%s%s -- \"$word\")); return ;;\n", o->name, o->dash ? "|-" : "",
-                    o->dash ? o->dash : "", file ? "-f" : "-W \"", file ? "" : o->choices, file ? "" : "\"");
+            fprintf(f, "    --%s%s%s) COMPREPLY=($(compgen %s%s%s -- \"$word\")); return ;;\n", o->name,
+                    o->dash ? "|-" : "", o->dash ? o->dash : "", file ? "-f" : "-W \"", file ? "" : o->choices,
+                    file ? "" : "\"");
     }
     fputs("    --interface|-e) COMPREPLY=($(compgen -W \"$(ls /sys/class/net)\" -- \"$word\")); return ;;\n    esac\n"
           "    COMPREPLY=($(compgen -W \"$first", f);

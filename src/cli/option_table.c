@@ -4,6 +4,7 @@
 #include "cli/settings.h"
 #include "probe/probe.h"
 #include "probe/technique.h"
+#include "scan/scan.h"
 
 #define AT(member) offsetof(struct settings, member)
 #define RATE_MAX (UINT64_C(1000000000) * 1000)         /* thousandths of packets a second */
@@ -163,7 +164,7 @@ const struct option options[] = {
      .more = "Or by name. 0, paranoid: --rate 0.003; 1, sneaky: --rate 0.066; 2, polite: --rate 2.5; 3, normal: "
              "nothing; 4, aggressive: --max-rate 30k; 5, insane: --max-rate 100k --retries 2 --timeout 250ms. Options "
              "that are given beside it count more.",
-     .clash = "ZMap's -T N, its threads, is not needed"},
+     .clash = "ZMap's -T N is --sender-threads N"},
     {.name = "retries", .aliases = "max-retries", .kind = KIND_RETRIES, .group = GROUP_PACE, .metavar = "N",
      .fallback = "auto", .lo = 0, .hi = 10, .at = AT(retries),
      .help = "re-probes of what did not answer; auto: as many as the path's loss needs",
@@ -197,6 +198,10 @@ const struct option options[] = {
              "on the interface while the scan lasts, for which some cards restart. auto takes xdp where the rate may "
              "exceed 300,000 packets a second and the interface can, else packet; -v says why it cannot. What each "
              "interface can do: noctule wires."},
+    {.name = "sender-threads", .aliases = "senders", .kind = KIND_NUMBER, .group = GROUP_ROUTE, .metavar = "N",
+     .fallback = "0", .lo = 0, .hi = SCAN_SENDERS_MAX, .at = AT(senders), .flags = OPTION_RAW,
+     .help = "threads that do nothing but send; 0: the one that makes the probes sends them",
+     .more = "Each has a processor of its own, at most as many as there are. Only for rates that one thread cannot keep."},
     {.name = "source-ip", .aliases = "adapter-ip", .dash = "S", .kind = KIND_SOURCE, .group = GROUP_ROUTE,
      .metavar = "IP", .at = AT(source_ip),
      .help = "send from this address, one of the machine's own or a free one on link",

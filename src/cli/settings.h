@@ -72,6 +72,7 @@ struct settings {
     uint64_t ttl;
 
     uint64_t wire;               /* enum scan_wire_choice */
+    uint64_t senders;            /* threads that only send */
     uint64_t rate_milli_pps;     /* or RATE_AUTO, */
     uint64_t max_rate_milli_pps; /* of which this is the cap */
     uint64_t bandwidth_bps;      /* 0 = none */

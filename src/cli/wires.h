@@ -1,5 +1,5 @@
-/* What an interface's wires can do for a scan: seen without changing anything, judged, and shown. docs/wires.md explains
- * both wires and the words. */
+/* What an interface's wires can do for a scan: seen without changing anything, judged, and shown. docs/wires.md
+ * explains both wires and the words. */
 #ifndef NOCTULE_CLI_WIRES_H
 #define NOCTULE_CLI_WIRES_H
 

@@ -134,15 +134,15 @@ static enum xdp_answer judge_driver(const struct wires_machine *m, struct wires_
     const struct wire_xdp_report *r = &i->report;
     unsigned mtu_max = m->page_bytes - XDP_PAGE_TAKEN - ETHERNET_HEADER_LEN;
     if (r->native == XDP_ANSWER_UNKNOWN)
-        error_set(&i->no_xdp, 0, "interface \"%s\": whether its driver can, this kernel does not tell (Linux 6.3 does); "
-                  "it shows when it is tried, and --wire auto falls back to packet", i->iface.name);
+        error_set(&i->no_xdp, 0, "interface \"%s\": whether its driver can, this kernel does not tell (Linux 6.3 "
+                  "does); it shows when it is tried, and --wire auto falls back to packet", i->iface.name);
     else if (i->iface.mtu > mtu_max)
         error_set(&i->no_xdp, 0, "interface \"%s\": an MTU of %u is more than most drivers take with an XDP program, "
                   "which wants a frame in one page (%u); it shows when it is tried, and --wire auto falls back to "
                   "packet", i->iface.name, i->iface.mtu, mtu_max);
     else if (r->zerocopy != XDP_ANSWER_YES && r->inject == XDP_ANSWER_UNKNOWN)
-        error_set(&i->no_xdp, 0, "interface \"%s\": whether its driver transmits injected frames shows only when xdp is "
-                  "tried; --wire auto falls back to packet", i->iface.name);
+        error_set(&i->no_xdp, 0, "interface \"%s\": whether its driver transmits injected frames shows only when xdp "
+                  "is tried; --wire auto falls back to packet", i->iface.name);
     return *i->no_xdp.text ? XDP_ANSWER_UNKNOWN : XDP_ANSWER_YES;
 }
 

@@ -77,6 +77,7 @@ VALUES = {
     "max-rate": ["0", "auto", "0.0001", "2G", "none"],
     "bandwidth": ["0", "10Q", "0.5"],
     "retries": ["11", "-1", "1.5", "many"],
+    "sender-threads": ["17", "-1", "all", "2k", ""],
     "wire": ["xpd", "", "XDP", "auto packet", "packetx"],
     "miss": ["0", "51%", "-0.1%", "0.1%%", "1e-3"],
     "timeout": ["0", "11m", "1w", "1000", "0.5"],
@@ -160,6 +161,8 @@ WORDS = [
     (["-sT", "--pcap", "x", TARGET], "--pcap"),
     (["-sT", "--packet-trace", TARGET], "--packet-trace"),
     (["-sT", "--wire", "auto", TARGET], "--wire"),
+    (["-sT", "--senders", "2", TARGET], "--sender-threads goes with raw packets"),
+    (["--unprivileged", "--sender-threads", "2", TARGET], "--sender-threads"),
     (["-sT", "--source-mac", "02:00:00:00:00:01", TARGET], "--source-mac"),
     (["--open", "--show", "closed", TARGET], "--open and --show"),
     (["--rate", "5", "-B", "5k", TARGET], "--rate (or -T) and --bandwidth"),
@@ -347,7 +350,7 @@ REPEATED = [
     ["-sO", "198.18.0.7", "-p", "1-20", "--ttl", "9", "--show", "all"],
     ["-sn", "-6", "2001:2::/120", "--ping-ack=80,81", "-PP"],
     ["-T4", "-F", "-n", "198.18.0.7"],
-    ["198.18.0.7", "-p1-9", "--rate", "auto", "--max-rate", "50k"],
+    ["198.18.0.7", "-p1-9", "--rate", "auto", "--max-rate", "50k", "--wire", "packet", "--sender-threads", "2"],
     ["198.18.0.9:81", "198.18.0.10:82", "--timeout", "2s", "--wait", "0", "-o", "results.txt", "-sT", "-q"],
 ]
 
@@ -439,7 +442,8 @@ def test_privileged_never_connects(place):
 
 
 @pytest.mark.parametrize("words", [["-sS"], ["-sU"], ["-sF"], ["--ping-echo"], ["--pcap", "x.pcap"],
-                                   ["--packet-trace"], ["--wire", "packet"], ["--wire", "xdp"]], ids=" ".join)
+                                   ["--packet-trace"], ["--wire", "packet"], ["--wire", "xdp"],
+                                   ["--sender-threads", "1"]], ids=" ".join)
 def test_without_privilege_what_was_asked_for_is_refused(place, tmp_path, words):
     before = packets(place)
     done = place.run("setpriv", "--bounding-set", "-net_raw,-net_admin", netlab.NOCTULE, TARGET, "-p1", *words,

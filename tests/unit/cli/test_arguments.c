@@ -218,7 +218,7 @@ static void test_presets_count_less(void **state) {
     assert_int_equal(s.max_rate_milli_pps, 30000000);
     settings_deinit(&s);
     bad("-T6", "-T: expected one of 0, paranoid, 1, sneaky, 2, polite, 3, normal, 4, aggressive, 5, insane, not \"6\" "
-               "(ZMap's -T N, its threads, is not needed)");
+               "(ZMap's -T N is --sender-threads N)");
 }
 
 /* A rate and a cap answer the same question: what the command line says of one replaces the preset's other. */

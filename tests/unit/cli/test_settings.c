@@ -51,6 +51,7 @@ static void test_fallbacks(void **state) {
     assert_true(s->retries == RETRIES_AUTO);
     assert_int_equal(s->ttl, 64);
     assert_int_equal(s->wire, SCAN_WIRE_AUTO);
+    assert_int_equal(s->senders, 0);
     assert_int_equal(s->show, 0);
     assert_int_equal(s->host_timeout_ns, 60 * NS_PER_SEC);
     assert_int_equal(s->shard.i, 1);
@@ -92,6 +93,10 @@ static void test_numbers(void **state) {
     taken(s, "seed", "18446744073709551615");
     assert_int_equal(s->seed, UINT64_MAX);
     taken(s, "ttl", "255");
+    taken(s, "sender-threads", "0");
+    taken(s, "senders", "16");
+    assert_int_equal(s->senders, SCAN_SENDERS_MAX);
+    REFUSED(s, "sender-threads", "", "17", "-1", "auto", "1.5", "4x");
     REFUSED(s, "retries", "", "11", "-1", "1.5", "1k", " 1", "1 ", "0x1", "+1");
     REFUSED(s, "seed", "18446744073709551616", "a");
     REFUSED(s, "ttl", "0", "256");

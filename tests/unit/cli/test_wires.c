@@ -14,8 +14,8 @@
 #define WITHOUT(capability) & ~(UINT64_C(1) << (capability))
 
 static struct wires_machine machine_with(uint64_t capabilities) {
-    struct wires_machine m = {.capabilities = capabilities, .first_user_namespace = true, .version = {6, 18}, .btf = true,
-                              .page_bytes = 4096};
+    struct wires_machine m = {.capabilities = capabilities, .first_user_namespace = true, .version = {6, 18},
+                              .btf = true, .page_bytes = 4096};
     wires_machine_judge(&m);
     return m;
 }
@@ -54,8 +54,8 @@ static void test_a_good_card(void **state) {
 
 static void test_links(void **state) {
     (void)state;
-    static const unsigned plain[] = {ARPHRD_LOOPBACK, ARPHRD_NONE, ARPHRD_PPP, ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT,
-                                     ARPHRD_RAWIP};
+    static const unsigned plain[] = {ARPHRD_LOOPBACK, ARPHRD_NONE, ARPHRD_PPP, ARPHRD_TUNNEL, ARPHRD_TUNNEL6,
+                                     ARPHRD_SIT, ARPHRD_RAWIP};
     struct wires_machine m = machine_with(ALL);
     for (size_t k = 0; k < sizeof plain / sizeof *plain; k++) {
         struct wires_interface i = card();
@@ -169,7 +169,7 @@ static void test_kernels(void **state) {
 }
 
 /* What one of the two documents says of one interface. */
-static char *text_of(void (*print)(FILE *f, const struct wires_machine *m, const struct wires_interface *list, size_t n),
+static char *text_of(void (*print)(FILE *, const struct wires_machine *, const struct wires_interface *, size_t),
                      const struct wires_machine *m, struct wires_interface *i) {
     char *text = NULL;
     size_t n = 0;
@@ -205,7 +205,8 @@ static void test_table_and_json(void **state) {
     i.report.zerocopy = XDP_ANSWER_NO;
     i.report.other_program = 77;
     error_set(&i.report.refusal, 0, "\"busy\"");
-    says(&m, i, "eth0       up     Ethernet  good    4       1500  yes     yes         injection     77           packet",
+    says(&m, i, "eth0       up     Ethernet  good    4       1500  yes     yes         injection     77           "
+         "packet",
          "{\"interface\":\"eth0\",\"up\":true,\"carrier\":true,\"link\":\"Ethernet\",\"mtu\":1500,\"driver\":\"good\","
          "\"queues\":4,\"native_xdp\":true,\"transmit\":\"injection\",\"program\":77,\"packet\":true,\"xdp\":false,"
          "\"auto\":\"packet\",\"missing\":[\"\\\"busy\\\"\"]}\n");
@@ -213,7 +214,8 @@ static void test_table_and_json(void **state) {
     i.unread = -EIO;
     i.iface.arphrd = 803;
     memcpy(i.iface.name, "e\x1b\n0", 5);
-    says(&m, i, "e\\u001b\\u000a0  up     kind 803  ?       ?       1500  no      ?           ?             ?            -",
+    says(&m, i, "e\\u001b\\u000a0  up     kind 803  ?       ?       1500  no      ?           ?             ?        "
+         "    -",
          "{\"interface\":\"e\\u001b\\u000a0\",\"up\":true,\"carrier\":true,\"link\":null,\"mtu\":1500,\"driver\":null,"
          "\"queues\":null,\"native_xdp\":null,\"transmit\":null,\"program\":null,\"packet\":false,\"xdp\":false,"
          "\"auto\":null,\"missing\":[\"interface \\\"e\\\\x1b\\\\x0a0\\\" is neither Ethernet nor plain IP (kind 803 of "
