@@ -1,26 +1,37 @@
 /* Nanoseconds that each stage of a probe and of a reply costs, on one core: what the program itself adds to the kernel's
- * price of a frame. Prints a line of JSON a stage; the plan is the lab's (198.18.0.0/15, 20 ports). */
+ * price of a frame. Prints a line of JSON a stage; the plan is the lab's (198.18.0.0/15, 20 ports), but that of
+ * "order of 2^32", which has 32,768. Time is this thread's on the CPU, so that a busy machine disturbs less. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "base/siphash_ends.h"
 #include "plan/order.h"
 #include "plan/plan.h"
 #include "probe/probe.h"
 #include "probe/reply.h"
+#include "probe/stamp.h"
 #include "scan/ledger.h"
 
 #define PORTS 20u
-#define ROUNDS 2000000u
-#define REPEATS 5u
+#define PORTS_MANY 32768u
+#define RUN 64u               /* probes at a time */
+#define ROUNDS (RUN * 8192u)
+#define REPEATS 15u
 
 struct stages {
-    struct plan *plan;
-    struct order order;
+    struct plan *plan, *plan_many; /* of PORTS and of PORTS_MANY */
+    struct order order, order_many;
     struct probe_config config;
-    struct probe_path path;
+    struct probe_path path, path6;
+    struct stamp stamp, stamp6;
+    enum vector_way way;
+    struct endpoint ep[RUN], ep6[RUN];
     uint8_t frame[PROBE_FRAME_MAX];
+    uint8_t frames[RUN * STAMP_FRAME_MAX];
     uint8_t reply[PROBE_FRAME_MAX];
     size_t reply_len;
     volatile uint64_t sink;
@@ -33,6 +44,20 @@ static void run_order_at(struct stages *s) {
     for (uint64_t i = 0; i < ROUNDS; i++)
         sum += order_at(&s->order, i);
     s->sink = sum;
+}
+
+/* The indexes of a run's positions. */
+static void order_run(const struct order *o, uint64_t first, uint64_t indexes[RUN]) {
+    for (unsigned i = 0; i < RUN; i++)
+        indexes[i] = first + i;
+    order_at_many(o, indexes, RUN, indexes);
+}
+
+static void run_order_at_many(struct stages *s) {
+    uint64_t indexes[RUN];
+    s->order.way = s->way;
+    for (uint64_t i = 0; i < ROUNDS; i += RUN)
+        order_run(&s->order, i, indexes);
 }
 
 static void run_order_find(struct stages *s) {
@@ -49,10 +74,29 @@ static void run_plan_at(struct stages *s) {
     s->sink = sum;
 }
 
+static void run_plan_at_many(struct stages *s) {
+    uint64_t indexes[RUN];
+    for (unsigned i = 0; i < RUN; i++)
+        indexes[i] = i * 7919u;
+    for (uint64_t i = 0; i < ROUNDS; i += RUN)
+        plan_at_many(s->plan, indexes, RUN, s->ep);
+}
+
 static void run_cookie(struct stages *s) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < ROUNDS; i++)
         sum += probe_cookie(&s->config.key, s->path.source, addr_from_v4(i), 40000, 80);
+    s->sink = sum;
+}
+
+static void run_cookies(struct stages *s) {
+    struct siphash_state begun = siphash_start(&s->config.key);
+    struct siphash_ends ends = {0};
+    uint64_t cookies[SIPHASH_LANES], sum = 0;
+    for (uint32_t i = 0; i < ROUNDS; i += SIPHASH_LANES) {
+        siphash24_ends(s->way, &begun, &ends, SIPHASH_LANES, cookies);
+        sum += cookies[i % SIPHASH_LANES];
+    }
     s->sink = sum;
 }
 
@@ -63,6 +107,39 @@ static void run_build(struct stages *s) {
         sum += probe_build(&s->config, &s->path, &ep, 0, 0, s->frame);
     }
     s->sink = sum;
+}
+
+static void run_stamp(struct stages *s) {
+    s->stamp.way = s->way;
+    for (uint32_t i = 0; i < ROUNDS; i += RUN)
+        stamp_many(&s->stamp, s->ep, RUN, s->frames, STAMP_FRAME_MAX);
+}
+
+static void run_stamp6(struct stages *s) {
+    s->stamp6.way = s->way;
+    for (uint32_t i = 0; i < ROUNDS; i += RUN)
+        stamp_many(&s->stamp6, s->ep6, RUN, s->frames, STAMP_FRAME_MAX);
+}
+
+/* Positions to frames: all but the ledger. */
+static void run_generation(struct stages *s) {
+    uint64_t indexes[RUN];
+    s->order.way = s->stamp.way = s->way;
+    for (uint64_t i = 0; i < ROUNDS; i += RUN) {
+        order_run(&s->order, i, indexes);
+        plan_at_many(s->plan, indexes, RUN, s->ep);
+        stamp_many(&s->stamp, s->ep, RUN, s->frames, STAMP_FRAME_MAX);
+    }
+}
+
+/* What a dry run does of a scan of 2^32 endpoints. */
+static void run_dry(struct stages *s) {
+    uint64_t indexes[RUN];
+    s->order_many.way = s->way;
+    for (uint64_t i = 0; i < ROUNDS; i += RUN) {
+        order_run(&s->order_many, i, indexes);
+        plan_at_many(s->plan_many, indexes, RUN, s->ep);
+    }
 }
 
 static void run_parse_and_judge(struct stages *s) {
@@ -116,38 +193,93 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-int main(void) {
-    struct stages s = {.config = {.key = {1, 2}, .first_port[TECHNIQUE_SYN] = 40000, .tries = 4, .ttl = 64},
-                       .path = {.link = LINK_ETHERNET, .source = addr_from_v4(0xc6120002u)}};
+static uint64_t thread_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static struct plan *make_plan(unsigned ports) {
+    static struct slot slots[PORTS_MANY];
     struct target target = {.range = {addr_from_v4(0xc6120000u), addr_from_v4(0xc613ffffu)}, .port = -1};
-    struct slot slots[PORTS];
+    struct plan_input in = {.targets = &target, .n_targets = 1, .slots = slots, .n_slots = ports};
     struct error e = ERROR_INIT;
-    for (unsigned i = 0; i < PORTS; i++)
+    struct plan *p = NULL;
+    for (unsigned i = 0; i < ports; i++)
         slots[i] = (struct slot){.port = (uint16_t)(i + 1), .technique = TECHNIQUE_SYN};
-    struct plan_input in = {.targets = &target, .n_targets = 1, .slots = slots, .n_slots = PORTS};
-    if (plan_create(&in, &s.plan, &e) < 0) {
+    if (plan_create(&in, &p, &e) < 0) {
         fprintf(stderr, "%s\n", e.text);
-        return 1;
+        exit(1);
     }
-    order_init(&s.order, plan_size(s.plan), 7);
-    make_reply(&s);
-    const struct {
-        const char *name;
-        stage_fn *run;
-    } stages[] = {{"order_at", run_order_at},       {"order_find", run_order_find}, {"plan_at", run_plan_at},
-                  {"cookie", run_cookie},           {"build", run_build},           {"ledger, a silent probe", run_ledger},
-                  {"reply, parsed and judged", run_parse_and_judge}};
+    return p;
+}
+
+static void make_stages(struct stages *s) {
+    s->plan = make_plan(PORTS);
+    s->plan_many = make_plan(PORTS_MANY);
+    order_init(&s->order, plan_size(s->plan), 7);
+    order_init(&s->order_many, plan_size(s->plan_many), 7);
+    for (uint32_t i = 0; i < RUN; i++) {
+        s->ep[i] = plan_at(s->plan, i * 7919u);
+        s->ep6[i] = (struct endpoint){s->path6.source + i * 7919u, s->ep[i].slot};
+    }
+    if (!stamp_init(&s->stamp, &s->config, &s->path, TECHNIQUE_SYN, 0, true) ||
+        !stamp_init(&s->stamp6, &s->config, &s->path6, TECHNIQUE_SYN, 0, false))
+        exit(1);
+    make_reply(s);
+}
+
+static void measure(struct stages *s, const char *name, stage_fn *run) {
+    double ns[REPEATS];
+    for (unsigned k = 0; k < REPEATS; k++) {
+        uint64_t start = thread_ns();
+        run(s);
+        ns[k] = (double)(thread_ns() - start) / ROUNDS;
+    }
+    qsort(ns, REPEATS, sizeof *ns, compare);
+    printf("{\"stage\":\"%s\",\"ns\":%.1f,\"least\":%.1f,\"most\":%.1f}\n", name, ns[REPEATS / 2], ns[0],
+           ns[REPEATS - 1]);
+}
+
+static const struct {
+    const char *name;
+    stage_fn *run;
+    bool ways; /* measured in every way that this machine has */
+} stages[] = {
+    {"order_at", run_order_at, false},
+    {"order_at_many", run_order_at_many, true},
+    {"order_find", run_order_find, false},
+    {"plan_at", run_plan_at, false},
+    {"plan_at_many", run_plan_at_many, false},
+    {"cookie", run_cookie, false},
+    {"cookies", run_cookies, true},
+    {"build", run_build, false},
+    {"stamp", run_stamp, true},
+    {"stamp, IPv6", run_stamp6, true},
+    {"generation", run_generation, true},
+    {"order of 2^32", run_dry, true},
+    {"ledger, a silent probe", run_ledger, false},
+    {"reply, parsed and judged", run_parse_and_judge, false},
+};
+
+int main(void) {
+    static struct stages s = {
+        .config = {.key = {1, 2}, .first_port[TECHNIQUE_SYN] = 40000, .tries = 4, .ttl = 64},
+        .path = {.link = LINK_ETHERNET, .source = (addr_t)0xffffc6120002u},
+        .path6 = {.link = LINK_ETHERNET, .source = (addr_t)0x20010002u << 96 | 2},
+    };
+    make_stages(&s);
     for (unsigned i = 0; i < sizeof stages / sizeof *stages; i++) {
-        double ns[REPEATS];
-        for (unsigned k = 0; k < REPEATS; k++) {
-            uint64_t start = clock_mono_ns();
-            stages[i].run(&s);
-            ns[k] = (double)(clock_mono_ns() - start) / ROUNDS;
+        if (!stages[i].ways)
+            measure(&s, stages[i].name, stages[i].run);
+        for (s.way = 0; stages[i].ways && s.way < VECTOR_WAYS; s.way++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s, %s", stages[i].name, vector_name(s.way));
+            if (vector_has(s.way))
+                measure(&s, name, stages[i].run);
         }
-        qsort(ns, REPEATS, sizeof *ns, compare);
-        printf("{\"stage\":\"%s\",\"ns\":%.1f,\"least\":%.1f,\"most\":%.1f}\n", stages[i].name, ns[REPEATS / 2], ns[0],
-               ns[REPEATS - 1]);
     }
     plan_free(s.plan);
+    plan_free(s.plan_many);
     return 0;
 }

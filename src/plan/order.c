@@ -1,6 +1,9 @@
 #include "plan/order.h"
 
+#include <string.h>
+
 #include "base/siphash.h"
+#include "plan/order_vector.h"
 
 __extension__ typedef unsigned __int128 product_t;
 
@@ -11,16 +14,13 @@ static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
 }
 
 static inline uint64_t round_value(uint64_t half, uint64_t key) {
-    /* Odd constants of balanced bits: the fractions of the golden ratio and of the square root of two. */
-    uint64_t mixed = multiply_fold(half ^ key, UINT64_C(0x9e3779b97f4a7c15));
-    return multiply_fold(mixed + key, UINT64_C(0x6a09e667f3bcc909));
+    uint64_t mixed = multiply_fold(half ^ key, ORDER_FIRST);
+    return multiply_fold(mixed + key, ORDER_SECOND);
 }
 
 uint64_t order_round(uint64_t half, uint64_t key) {
     return round_value(half, key);
 }
-
-#define TOGETHER 64u /* positions whose cycles are walked at the same time */
 
 static inline uint64_t low_bits(unsigned n) {
     return (UINT64_C(1) << n) - 1; /* n <= 32 */
@@ -28,7 +28,7 @@ static inline uint64_t low_bits(unsigned n) {
 
 void order_init(struct order *o, uint64_t n, uint64_t seed) {
     unsigned bits = n > 1 ? 64 - (unsigned)__builtin_clzll(n - 1) : 0;
-    *o = (struct order){.n = n, .left_bits = bits / 2, .right_bits = bits - bits / 2};
+    *o = (struct order){.n = n, .left_bits = bits / 2, .right_bits = bits - bits / 2, .way = vector_best()};
     struct siphash_key schedule = {.k0 = seed, .k1 = UINT64_C(0x6e6f6374756c6521)}; /* "noctule!": this use only */
     for (unsigned r = 0; r < ORDER_ROUNDS; r++)
         o->key[r] = siphash24_u64x2(&schedule, n, r);
@@ -53,25 +53,44 @@ uint64_t order_at(const struct order *o, uint64_t position) {
     return x;
 }
 
-/* No branch depends on an index: whether it is below n cannot be predicted, and a wrong guess costs as much as a step. So
- * all take one step, and then those that are outside another one, until none is. */
+#define TOGETHER 256u /* positions whose cycles are walked at the same time: enough that the last ones cost little */
+#define FEW 3u        /* are walked to their end one by one: waiting for each other would cost more */
+_Static_assert(TOGETHER % ORDER_VECTOR_STEP == 0, "the vectors' room");
+
+/* x has room for TOGETHER. */
+static void step_all(const struct order *o, uint64_t *x, unsigned n) {
+#ifdef __x86_64__
+    if (o->way == VECTOR_AVX512) {
+        order_steps_avx512(o, x, n);
+        return;
+    }
+#endif
+    for (unsigned i = 0; i < n; i++)
+        x[i] = step(o, x[i]);
+}
+
+/* No branch depends on one number: whether it is below n cannot be predicted, and a wrong guess costs as much as a step.
+ * So all take one step, and then those that are outside another one, until few are. */
 static void walk_together(const struct order *o, const uint64_t *positions, unsigned n, uint64_t *indexes) {
-    unsigned outside[TOGETHER], count = 0;
-    for (unsigned i = 0; i < n; i++) {
-        indexes[i] = step(o, positions[i]);
-        outside[count] = i;
-        count += indexes[i] >= o->n;
-    }
-    while (count > 0) {
-        unsigned left = 0;
-        for (unsigned i = 0; i < count; i++) {
-            uint64_t *x = &indexes[outside[i]];
-            *x = step(o, *x);
-            outside[left] = outside[i];
-            left += *x >= o->n;
+    uint64_t x[TOGETHER];
+    uint16_t place[TOGETHER]; /* x[i] is on the cycle of positions[place[i]] */
+    memcpy(x, positions, n * sizeof *x);
+    for (unsigned i = 0; i < n; i++)
+        place[i] = (uint16_t)i;
+    while (n > FEW) {
+        unsigned outside = 0;
+        step_all(o, x, n);
+        for (unsigned i = 0; i < n; i++) {
+            uint64_t reached = x[i];
+            uint16_t at = place[i];
+            indexes[at] = x[outside] = reached;
+            place[outside] = at;
+            outside += reached >= o->n;
         }
-        count = left;
+        n = outside;
     }
+    for (unsigned i = 0; i < n; i++)
+        indexes[place[i]] = order_at(o, x[i]);
 }
 
 void order_at_many(const struct order *o, const uint64_t *positions, unsigned n, uint64_t *indexes) {
