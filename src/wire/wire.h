@@ -1,5 +1,5 @@
-/* How frames leave and arrive. A wire is bound to one interface; a handle has one user thread, and a scan opens at least
- * two (some to transmit, one to receive and to send its few resets). Hot calls take arrays. */
+/* How frames leave and arrive. A wire is bound to one interface; a handle has one user thread, and a scan opens two or
+ * more (some to transmit, one to receive and to send its few resets). Hot calls take arrays. */
 #ifndef NOCTULE_WIRE_WIRE_H
 #define NOCTULE_WIRE_WIRE_H
 
@@ -80,8 +80,8 @@ struct wire_ops {
     /* Sends frames in order. Returns how many the kernel took, 0..n; fewer than n is back-pressure (ENOBUFS, EAGAIN):
      * the caller offers the rest again. A frame that can never be sent (EMSGSIZE, EPERM ..., or a queue that refuses
      * just this one for 50 ms on end) is counted in send_refused and skipped, and counts in the returned number.
-     * Negative errno only when the wire is dead (-ENETDOWN, -ENXIO, -ENODEV), or -EXDEV when a thread that is not on its
-     * config's processor calls. Never blocks. */
+     * Negative errno only when the wire is dead (-ENETDOWN, -ENXIO, -ENODEV), or -EXDEV when its thread is not on the
+     * processor that it was to be bound to. Never blocks. */
     int (*send)(struct wire *w, const struct frame *frames, unsigned n);
     /* Hands up to max received frames to the caller; their bytes hold until the next recv. Never blocks. Returns the
      * number, or a negative errno when the wire is dead and all that it had received is returned. *drained_ns

@@ -30,7 +30,7 @@ __u8 senders[XDP_PROCESSORS_MAX]; /* whose frames are injected on that processor
 struct xdp_passage passages[XDP_QUEUES_MAX];
 
 /* One a sender. A run never leaves its processor between taking a frame and hearing what became of it, and each sender
- * has a processor of its own, unless there is only one: so all is found by the processor, and none waits for another. */
+ * has a processor of its own, unless there is only one: so all is found by the processor, and none waits for others. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);

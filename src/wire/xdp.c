@@ -114,7 +114,8 @@ static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     }
     unsigned n = 0, step = w->receives ? 1 : h->n_senders;
     for (unsigned i = w->sender.number; i < h->n_queues; i += step)
-        p[n++] = (struct pollfd){.fd = xsk_socket__fd(h->queues[i].socket.xsk), .events = w->receives ? POLLIN : POLLOUT};
+        p[n++] = (struct pollfd){.fd = xsk_socket__fd(h->queues[i].socket.xsk),
+                                 .events = w->receives ? POLLIN : POLLOUT};
     if (w->receives)
         p[n++] = (struct pollfd){.fd = packet_wire_fd(w->packet), .events = POLLIN};
     (void)ppoll(p, n, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */

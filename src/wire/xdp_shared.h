@@ -22,7 +22,8 @@ struct xdp_fate {
     __u64 beside[5];
 };
 
-/* The frames of one run, which its program takes one after the other. One thread fills and runs it. Pages of its own. */
+/* The frames of one run, which its program takes one after the other. One thread fills and runs it. It has its pages to
+ * itself. */
 struct xdp_batch {
     __u32 n;    /* frames to inject; fewer, once the driver refused one */
     __u32 next; /* how many of them were */

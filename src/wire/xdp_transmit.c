@@ -68,6 +68,8 @@ static int inject(struct xdp_sender *s, const struct frame *frames, unsigned n, 
     int death = read_death(fate, sent + done);
     if (death < 0)
         return death;
+    if (r == 0 && done == 0 && !*full)
+        return -EXDEV; /* the thread was moved, and the program took another batch for ours */
     return done > 0 || r == 0 || r == -EINTR || r == -ENOMEM ? (int)done : r;
 }
 
