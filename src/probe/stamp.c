@@ -1,5 +1,6 @@
 #include "probe/stamp.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/siphash_ends.h"
@@ -19,8 +20,8 @@ static inline uint64_t tuple_word(uint64_t fields) {
     return __builtin_bswap64(fields);
 }
 
-static inline uint32_t tuple_ports(uint16_t source_port, uint16_t dest_port) {
-    return __builtin_bswap32((uint32_t)source_port << 16 | dest_port);
+static inline uint32_t tuple_ports(uint32_t ports) {
+    return __builtin_bswap32(ports);
 }
 
 static void begin_cookies(struct stamp *s, const struct siphash_key *key, addr_t source) {
@@ -47,6 +48,9 @@ static void begin_frame(struct stamp *s) {
     store_be32(tcp + TCP_SEQ, 0);
     store_be32(tcp + TCP_ACK_NUMBER, 0);
     store_be16(tcp + TCP_CHECKSUM, 0);
+    s->ports = load_be32(tcp + TCP_SOURCE_PORT);
+    s->offset_to_window = load_be32(tcp + TCP_OFFSET);
+    s->ip_keyed = load_be64(ip + (s->v4 ? IPV4_ID : 0));
     s->ip_sum = checksum_add(0, ip, IPV4_LEN);
     s->tcp_sum = checksum_add(PROTO_TCP + tcp_len, ip + addresses, s->len - s->ip - addresses);
 }
@@ -64,7 +68,6 @@ bool stamp_init(struct stamp *s, const struct probe_config *c, const struct prob
         .len = probe_build(c, path, &anyone, try, 0, frame),
         .ip = link_len(path->link),
         .v4 = v4,
-        .source_port = probe_source_port(c, technique, try),
         .source = v4 ? addr_v4(source) : 0,
         .ack_mask = flags & TCP_ACK ? UINT32_MAX : 0,
         .way = vector_best(),
@@ -82,12 +85,19 @@ static inline uint16_t finish(uint64_t sum) {
     return (uint16_t)~((sum & 0xffff) + (sum >> 16));
 }
 
-/* What stands in a segment beside the addresses, of which `sum` is the sum. */
-static inline void write_segment(const struct stamp *s, uint16_t dest_port, uint64_t cookie, uint64_t sum, uint8_t *tcp) {
-    uint32_t seq = (uint32_t)cookie, ack = seq & s->ack_mask;
-    store_be16(tcp + TCP_DEST_PORT, dest_port);
-    store_be64(tcp + TCP_SEQ, (uint64_t)seq << 32 | ack);
-    store_be16(tcp + TCP_CHECKSUM, finish(s->tcp_sum + sum + dest_port + seq + ack));
+/* Neighbouring fields are stored together, as one number: gcc moves what store_be64() stores byte by byte. */
+static inline void store_fields(uint8_t *p, uint64_t fields) {
+    fields = htobe64(fields);
+    memcpy(p, &fields, sizeof fields);
+}
+
+/* What differs in a segment; `addresses` is the sum of those that do. */
+static inline void write_segment(const struct stamp *s, uint16_t dest_port, uint64_t cookie, uint64_t addresses,
+                                 uint8_t *tcp) {
+    uint32_t ports = s->ports | dest_port, seq = (uint32_t)cookie, ack = seq & s->ack_mask;
+    store_fields(tcp + TCP_SOURCE_PORT, (uint64_t)ports << 32 | seq);
+    store_fields(tcp + TCP_ACK_NUMBER, (uint64_t)ack << 32 | s->offset_to_window);
+    store_be16(tcp + TCP_CHECKSUM, finish(s->tcp_sum + addresses + dest_port + seq + ack));
 }
 
 static void stamp_v4(const struct stamp *s, const struct endpoint *ep, unsigned n, uint8_t *frames, size_t stride) {
@@ -95,7 +105,7 @@ static void stamp_v4(const struct stamp *s, const struct endpoint *ep, unsigned 
     uint64_t cookie[SIPHASH_LANES];
     for (unsigned i = 0; i < n; i++) {
         ends.word[0][i] = (uint64_t)s->source << 32 | addr_v4(ep[i].addr);
-        ends.word[1][i] = (uint64_t)s->source_port << 16 | ep[i].slot.port;
+        ends.word[1][i] = s->ports | ep[i].slot.port;
         ends.word[2][i] = siphash_last(0, TUPLE_V4_LEN);
     }
     siphash24_ends(s->way, &s->cookie, &ends, n, cookie);
@@ -104,9 +114,8 @@ static void stamp_v4(const struct stamp *s, const struct endpoint *ep, unsigned 
         uint32_t dest = addr_v4(ep[i].addr);
         uint16_t id = cookie_id(cookie[i]);
         memcpy(frame, s->frame, COPY_V4);
-        store_be16(ip + IPV4_ID, id);
-        store_be16(ip + IPV4_CHECKSUM, finish(s->ip_sum + id + dest));
-        store_be32(ip + IPV4_DEST, dest);
+        store_fields(ip + IPV4_ID, s->ip_keyed | (uint64_t)id << 48 | finish(s->ip_sum + id + dest));
+        store_fields(ip + IPV4_DEST, (uint64_t)dest << 32); /* and the segment's ports, which follow */
         write_segment(s, ep[i].slot.port, cookie[i], dest, ip + IPV4_LEN);
     }
 }
@@ -118,15 +127,16 @@ static void stamp_v6(const struct stamp *s, const struct endpoint *ep, unsigned 
         addr_t dest = addr_on_wire(ep[i].addr);
         ends.word[0][i] = tuple_word((uint64_t)(dest >> 64));
         ends.word[1][i] = tuple_word((uint64_t)dest);
-        ends.word[2][i] = siphash_last(tuple_ports(s->source_port, ep[i].slot.port), TUPLE_V6_LEN);
+        ends.word[2][i] = siphash_last(tuple_ports(s->ports | ep[i].slot.port), TUPLE_V6_LEN);
     }
     siphash24_ends(s->way, &s->cookie, &ends, n, cookie);
     for (unsigned i = 0; i < n; i++) {
         uint8_t *frame = frames + i * stride, *ip = frame + s->ip;
         addr_t dest = addr_on_wire(ep[i].addr);
         memcpy(frame, s->frame, COPY_V6);
-        store_be32(ip, UINT32_C(0x60000000) | cookie_flow(cookie[i]));
-        store_addr6(ip + IPV6_DEST, dest);
+        store_fields(ip, s->ip_keyed | (uint64_t)cookie_flow(cookie[i]) << 32);
+        store_fields(ip + IPV6_DEST, (uint64_t)(dest >> 64));
+        store_fields(ip + IPV6_DEST + 8, (uint64_t)dest);
         write_segment(s, ep[i].slot.port, cookie[i], checksum_addr(dest), ip + IPV6_LEN);
     }
 }

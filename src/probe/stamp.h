@@ -20,9 +20,11 @@ struct stamp {
     size_t len;                     /* of each frame, in bytes */
     size_t ip;                      /* where the IP header begins */
     bool v4;
-    uint16_t source_port;
     uint32_t source;             /* over IPv4 */
+    uint32_t ports;              /* the segment's first four bytes: source port, 0 */
+    uint32_t offset_to_window;   /* its offset, flags and window */
     uint32_t ack_mask;           /* all ones: the cookie acknowledges too */
+    uint64_t ip_keyed;           /* the 8 bytes from the identification (IPv4) or the flow label's word (IPv6) on */
     uint64_t ip_sum, tcp_sum;    /* of the template, the latter with its pseudo-header; unfolded */
     struct siphash_state cookie; /* what all cookies begin with */
     enum vector_way way;         /* vector_best(), unless a test wants another */
