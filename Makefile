@@ -66,6 +66,13 @@ bench: ## measure speed and recall, beside the other scanners where they are ins
 	@$(MAKE) build
 	@bench/run $(BENCHMARKS)
 
+.PHONY: microbench
+microbench: ## nanoseconds that each stage of a probe and of a reply costs, on one core
+	@scripts/setup.sh build test
+	@$(MAKE) $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dtests=enabled
+	@bench/run stages
+
 .PHONY: bench-accuracy
 bench-accuracy: ## accuracy case by case beside the other scanners: bad paths, limits, firewalls (hours)
 	@$(MAKE) bench BENCHMARKS=cases

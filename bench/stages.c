@@ -1,6 +1,7 @@
 /* Nanoseconds that each stage of a probe and of a reply costs, on one core: what the program itself adds to the kernel's
- * price of a frame. Prints a line of JSON a stage; the plan is the lab's (198.18.0.0/15, 20 ports), but that of
- * "order of 2^32", which has 32,768. Time is this thread's on the CPU, so that a busy machine disturbs less. */
+ * price of a frame. Prints a table, and writes a line of JSON a stage into the file that is named, if one is. The plan is
+ * the lab's (198.18.0.0/15, 20 ports); that of a dry run has 32,768 ports, 2^32 endpoints. Time is this thread's on the
+ * CPU, so that a busy machine disturbs less. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,7 +230,7 @@ static void make_stages(struct stages *s) {
     make_reply(s);
 }
 
-static void measure(struct stages *s, const char *name, stage_fn *run) {
+static void measure(struct stages *s, const char *name, stage_fn *run, FILE *json) {
     double ns[REPEATS];
     for (unsigned k = 0; k < REPEATS; k++) {
         uint64_t start = thread_ns();
@@ -237,8 +238,10 @@ static void measure(struct stages *s, const char *name, stage_fn *run) {
         ns[k] = (double)(thread_ns() - start) / ROUNDS;
     }
     qsort(ns, REPEATS, sizeof *ns, compare);
-    printf("{\"stage\":\"%s\",\"ns\":%.1f,\"least\":%.1f,\"most\":%.1f}\n", name, ns[REPEATS / 2], ns[0],
-           ns[REPEATS - 1]);
+    double median = ns[REPEATS / 2], least = ns[0], most = ns[REPEATS - 1];
+    printf("%-40s %8.1f %8.1f %8.1f %12.1f\n", name, median, least, most, 1e3 / median);
+    if (json)
+        fprintf(json, "{\"stage\":\"%s\",\"ns\":%.1f,\"least\":%.1f,\"most\":%.1f}\n", name, median, least, most);
 }
 
 static const struct {
@@ -256,30 +259,44 @@ static const struct {
     {"build", run_build, false},
     {"stamp", run_stamp, true},
     {"stamp, IPv6", run_stamp6, true},
-    {"generation", run_generation, true},
-    {"order of 2^32", run_dry, true},
+    {"generation: all but ledger", run_generation, true},
+    {"dry-run order of 2^32", run_dry, true},
     {"ledger, a silent probe", run_ledger, false},
     {"reply, parsed and judged", run_parse_and_judge, false},
 };
 
-int main(void) {
+static void measure_all(struct stages *s, FILE *json) {
+    printf("%-40s %8s %8s %8s %12s\n", "ns a probe", "median", "least", "most", "million/s");
+    for (unsigned i = 0; i < sizeof stages / sizeof *stages; i++) {
+        if (!stages[i].ways)
+            measure(s, stages[i].name, stages[i].run, json);
+        for (s->way = 0; stages[i].ways && s->way < VECTOR_WAYS; s->way++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s, %s", stages[i].name, vector_name(s->way));
+            if (vector_has(s->way))
+                measure(s, name, stages[i].run, json);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
     static struct stages s = {
         .config = {.key = {1, 2}, .first_port[TECHNIQUE_SYN] = 40000, .tries = 4, .ttl = 64},
         .path = {.link = LINK_ETHERNET, .source = (addr_t)0xffffc6120002u},
         .path6 = {.link = LINK_ETHERNET, .source = (addr_t)0x20010002u << 96 | 2},
     };
-    make_stages(&s);
-    for (unsigned i = 0; i < sizeof stages / sizeof *stages; i++) {
-        if (!stages[i].ways)
-            measure(&s, stages[i].name, stages[i].run);
-        for (s.way = 0; stages[i].ways && s.way < VECTOR_WAYS; s.way++) {
-            char name[64];
-            snprintf(name, sizeof name, "%s, %s", stages[i].name, vector_name(s.way));
-            if (vector_has(s.way))
-                measure(&s, name, stages[i].run);
-        }
+    FILE *json = argc > 1 ? fopen(argv[1], "w") : NULL;
+    if (argc > 1 && json == NULL) {
+        perror(argv[1]);
+        return 1;
     }
+    make_stages(&s);
+    measure_all(&s, json);
     plan_free(s.plan);
     plan_free(s.plan_many);
+    if (json && fclose(json) != 0) {
+        perror(argv[1]);
+        return 1;
+    }
     return 0;
 }
