@@ -201,7 +201,8 @@ const struct option options[] = {
     {.name = "sender-threads", .aliases = "senders", .kind = KIND_NUMBER, .group = GROUP_ROUTE, .metavar = "N",
      .fallback = "0", .lo = 0, .hi = SCAN_SENDERS_MAX, .at = AT(senders), .flags = OPTION_RAW,
      .help = "threads that do nothing but send; 0: the one that makes the probes sends them",
-     .more = "Each has a processor of its own, at most as many as there are. Only for rates that one thread cannot keep."},
+     .more = "Several are bound to a processor each, so there can be no more of them than processors. Worth it only for "
+             "rates that one thread cannot keep."},
     {.name = "source-ip", .aliases = "adapter-ip", .dash = "S", .kind = KIND_SOURCE, .group = GROUP_ROUTE,
      .metavar = "IP", .at = AT(source_ip),
      .help = "send from this address, one of the machine's own or a free one on link",

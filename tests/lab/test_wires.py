@@ -1,6 +1,10 @@
 """What noctule wires says of the interfaces, and that --wire auto does just that: xdp where it is fast enough to matter
 and can be had, else packet, saying why with -v."""
+import contextlib
 import json
+import os
+import pathlib
+import re
 
 import netlab
 import pytest
@@ -8,8 +12,9 @@ from real.host import HOSTS, pair
 from test_xdp import xdp_program
 
 ALL_BUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin")
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all")
+WITHOUT_PRIVILEGE = ("setpriv", "--bounding-set", "-all")
 FAST = ("--rate", "400k")
+PROCESSORS = len(os.sched_getaffinity(0))
 
 
 def wires(namespace, *arguments, before=()):
@@ -123,12 +128,12 @@ def test_an_odd_name_is_shown_harmlessly(ends):
 
 def test_without_privilege_it_sees_the_same(ends):
     near, _ = ends
-    seen, unseen = wires(near)["lan0"], wires(near, before=NOBODY)["lan0"]
+    seen, unseen = wires(near)["lan0"], wires(near, before=WITHOUT_PRIVILEGE)["lan0"]
     told = {key: value for key, value in seen.items() if key not in ("packet", "xdp", "auto", "auto_above", "missing")}
     assert {key: unseen[key] for key in told} == told
     assert (unseen["packet"], unseen["xdp"], unseen["auto"]) == (False, False, None)
     assert any("CAP_NET_RAW and CAP_NET_ADMIN" in line for line in unseen["missing"])
-    _, lines = table(near, "lan0", before=NOBODY)
+    _, lines = table(near, "lan0", before=WITHOUT_PRIVILEGE)
     assert len(lines) == 2 and "setcap" in lines[0] and "-sT" in lines[0]
 
 
@@ -226,3 +231,49 @@ def test_auto_leaves_loopback_alone(ends, tmp_path):
     found = tmp_path / "found.jsonl"
     done = near.run(netlab.NOCTULE, "127.0.0.1", "-p", "1-9", "-v", *FAST, "-o", found)
     assert netlab.summary(found)["wire"] == "packet" and "--wire" not in done.stderr
+
+
+# Threads that only send.
+
+def sender_threads(process):
+    """The processors that each of them may use, as the kernel writes them."""
+    found = []
+    for task in pathlib.Path("/proc", str(process.pid), "task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if (task / "comm").read_text() == "nt-send\n":
+                found.append(re.search(r"Cpus_allowed_list:\s+(\S+)", (task / "status").read_text())[1])
+    return found
+
+
+@pytest.mark.parametrize("wire", ["packet", "xdp"])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.skipif(
+    PROCESSORS < 2, reason="there is one processor"))])
+def test_sender_threads(ends, tmp_path, wire, threads):
+    """As many as were asked for, several with a processor each, and nothing is lost between them."""
+    near, _ = ends
+    found = tmp_path / "found.jsonl"
+    process = near.start(netlab.NOCTULE, HOSTS[0], "-p", "1-3000", "--wire", wire, "--sender-threads", threads,
+                         "--rate", "3k", "--show", "all", "-o", found)
+
+    def all_there():
+        seen = sender_threads(process)
+        return seen if len(seen) == threads else None
+
+    processors = netlab.wait_until(all_there, 20, "the threads run")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    if threads > 1:
+        assert len(set(processors)) == threads and all(one.isdigit() for one in processors)
+    findings, _ = netlab.records(found)
+    assert {record["port"] for record in findings} == set(range(1, 3001)) and len(findings) == 3000
+    assert {record["state"] for record in findings} == {"closed"}
+    summary = netlab.summary(found)
+    assert summary["wire"] == wire and summary["sent"] >= 3000
+
+
+@pytest.mark.skipif(PROCESSORS > 15, reason="there are processors enough")
+def test_more_sender_threads_than_processors(ends):
+    near, _ = ends
+    done = near.run(netlab.NOCTULE, HOSTS[0], "-p", "80", "--sender-threads", "16", check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert f"--sender-threads 16: each needs a processor of its own, and there are {PROCESSORS}" in done.stderr
