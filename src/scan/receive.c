@@ -93,7 +93,7 @@ static uint64_t rtt_of(struct pass *p, uint64_t position, int tried, bool first,
     if (tried < 0 && p->kind != PASS_NEIGHBOURS)
         return 0;
     if (tried < 0)
-        tried = 0; /* see is_timed() in transmit.c */
+        tried = 0; /* see is_timed() in generate.c */
     uint64_t sent = rtt_table_take(&p->scan->timed, position, (unsigned)tried);
     if (sent == 0 || arrived_ns <= sent)
         return 0;
