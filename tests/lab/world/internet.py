@@ -18,7 +18,7 @@ GATEWAY = "198.18.0.1"
 SCANNER6 = "2001:2:0:ffff::2"
 GATEWAY6 = "2001:2:0:ffff::1"
 UNIVERSE, PORTS = "198.19.0.0/18", 20  # unless a test says otherwise
-ENDPOINT = numpy.dtype([("tally", "<u8"), ("ack", "<u4"), ("unused", "<u4")])
+ENDPOINT = numpy.dtype([("tally", "<u8"), ("ack", "<u4"), ("acks", "<u4")])
 ARRIVALS_PER_SECOND = 1000  # bins of the world's histogram
 
 

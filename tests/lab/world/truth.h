@@ -130,13 +130,25 @@ enum world_counter {
 struct endpoint {
     uint64_t tally;
     uint32_t ack; /* of the latest SYN-ACK */
-    uint32_t unused;
+    uint32_t acks; /* SYN-ACKs, if tallies are kept by events; else 0 */
 };
+
+/* The next thing that an endpoint saw: its number, and the field of its tally above that. To write this down one after
+ * the other is several times faster than to go to each endpoint's memory; the loader does that afterwards. */
+#define EVENT_FIELD_SHIFT 25u /* above the number: TRUTH_COUNTED_MAX is not one */
+#define EVENTS_PER_ENDPOINT 8u /* that there is room for, all endpoints together: a probe each, four re-probes, answers */
+#define EVENTS_MIN (1u << 22)  /* few endpoints may be asked very often */
+#define EVENTS_BLOCK 1024u     /* events in one element of the map: each of these takes 8 bytes at least */
+
+TRUTH_FUNCTION uint32_t event(uint32_t index, uint32_t field) {
+    return field << EVENT_FIELD_SHIFT | index;
+}
 
 #define TALLY_PROBES 0u  /* probes on the wire, also those that are then lost */
 #define TALLY_ANSWERS 16u /* answers that left, a duplicated one counted once */
 #define TALLY_FIRST 32u  /* the number, from 1, of the probe that was answered first; 0 = none */
 #define TALLY_RESETS 48u /* RSTs of any kind */
+#define TALLY_PROBES_MAX 0xfff0u /* the field can't run over into the next one: here the count stays */
 
 TRUTH_FUNCTION uint32_t tally_field(uint64_t tally, uint32_t field) {
     return (uint32_t)(tally >> field) & 0xffff;
@@ -214,6 +226,12 @@ TRUTH_FUNCTION bool truth_counted(const struct settings *s) {
     return truth_endpoints(s) * truth_kinds(s) <= TRUTH_COUNTED_MAX;
 }
 
+/* Whether what becomes of a probe hangs on how many the endpoint has had. */
+TRUTH_FUNCTION bool truth_numbered(const struct settings *s) {
+    return s->loss_out_ppm || s->loss_in_ppm || (s->bad_hosts_ppm && s->bad_loss_ppm) || s->burst_loss_ppm ||
+           s->duplicate_ppm || s->late_ppm;
+}
+
 TRUTH_FUNCTION struct place truth_place4(const struct settings *s, uint32_t address) {
     struct place place = {.who = address, .host = address - s->net < s->hosts4 ? address - s->net : PLACE_NONE};
     return place;
@@ -246,7 +264,8 @@ TRUTH_FUNCTION uint64_t truth_tally_index(const struct settings *s, enum truth_k
 }
 
 TRUTH_FUNCTION bool truth_absent(const struct settings *s, struct place place) {
-    return place.host != PLACE_NONE && truth_share(truth_hash(s, TRUTH_IS_ABSENT, place.who, 0, 0)) < s->absent_ppm;
+    return s->absent_ppm && place.host != PLACE_NONE &&
+           truth_share(truth_hash(s, TRUTH_IS_ABSENT, place.who, 0, 0)) < s->absent_ppm;
 }
 
 /* The state of a port of the protocol that a kind of probe asks for; PING has none. */
@@ -301,19 +320,20 @@ TRUTH_FUNCTION bool truth_stamps(const struct settings *s, struct place place) {
 
 /* What a host's path loses each way beyond the loss of all. */
 TRUTH_FUNCTION uint32_t truth_bad_loss(const struct settings *s, struct place place) {
-    return truth_share(truth_hash(s, TRUTH_IS_BAD, place.who, 0, 0)) < s->bad_hosts_ppm ? s->bad_loss_ppm : 0;
+    bool bad = s->bad_hosts_ppm && truth_share(truth_hash(s, TRUTH_IS_BAD, place.who, 0, 0)) < s->bad_hosts_ppm;
+    return bad ? s->bad_loss_ppm : 0;
 }
 
 /* Whether the endpoint's probe-th probe of a kind (from 1) is lost on its way there. */
 TRUTH_FUNCTION bool truth_lost_out(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
     uint32_t loss = s->loss_out_ppm + truth_bad_loss(s, place);
-    return truth_share(truth_hash(s, TRUTH_IS_LOST_OUT, place.who, port, probe)) < loss;
+    return loss && truth_share(truth_hash(s, TRUTH_IS_LOST_OUT, place.who, port, probe)) < loss;
 }
 
 /* Whether the answer to the endpoint's probe-th probe is lost on its way back. */
 TRUTH_FUNCTION bool truth_lost_in(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
     uint32_t loss = s->loss_in_ppm + truth_bad_loss(s, place);
-    return truth_share(truth_hash(s, TRUTH_IS_LOST_IN, place.who, port, probe)) < loss;
+    return loss && truth_share(truth_hash(s, TRUTH_IS_LOST_IN, place.who, port, probe)) < loss;
 }
 
 /* Bursts are the two-state chain of Gilbert (1960) and Elliott (1963) over slots of time. Such a chain is the same as
@@ -342,8 +362,9 @@ TRUTH_FUNCTION bool truth_in_burst(const struct settings *s, enum truth_question
 
 /* By how much the answer to the endpoint's probe-th probe leaves later than at once, in microseconds. */
 TRUTH_FUNCTION uint64_t truth_delay_us(const struct settings *s, struct place place, uint32_t port, uint32_t probe) {
-    uint64_t far = (truth_hash(s, TRUTH_IS_FAR, place.who, 0, 0) >> 32) * s->delay_spread_us >> 32;
-    bool late = truth_share(truth_hash(s, TRUTH_IS_LATE, place.who, port, probe)) < s->late_ppm;
+    uint64_t spread = s->delay_spread_us;
+    uint64_t far = spread ? (truth_hash(s, TRUTH_IS_FAR, place.who, 0, 0) >> 32) * spread >> 32 : 0;
+    bool late = s->late_ppm && truth_share(truth_hash(s, TRUTH_IS_LATE, place.who, port, probe)) < s->late_ppm;
     return s->delay_us + far + (late ? s->late_us : 0);
 }
 

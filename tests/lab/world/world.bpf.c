@@ -19,7 +19,7 @@ static __always_inline int packet(struct xdp_md *ctx, struct probe *probe, __u8 
         kind = sctp_read(ctx, probe, v6);
     } else if (protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
         kind = icmp_read(ctx, probe, v6);
-    } else if (settings.answers & 1u << KIND_PROTOCOL) {
+    } else if (known()->answers & 1u << KIND_PROTOCOL) {
         kind = KIND_PROTOCOL;
         probe->port = protocol;
     } else {
@@ -38,7 +38,7 @@ static __always_inline int ipv4(struct xdp_md *ctx) {
     __u32 total = bpf_ntohs(ip->tot_len);
     if (total < sizeof(*ip) || end - data < (long)(ETH_HLEN + total))
         return drop(WORLD_ip_other);
-    if (sum_fold(sum_words(0, ip, sizeof(*ip) / 2)))
+    if (sum_fold(sum_words(0, ip, sizeof(*ip) / 4)))
         return drop(WORLD_bad_sum);
     struct probe probe = {.source = {0, 0, 0, ip->saddr}, .target = {0, 0, 0, ip->daddr},
                           .length = total - (__u32)sizeof(*ip)};

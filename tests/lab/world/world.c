@@ -39,7 +39,8 @@ struct loader {
     struct holder *holder; /* NULL where no answer leaves late */
     struct endpoint *endpoints; /* mmap-ed maps, NULL until then */
     uint64_t *arrivals, *source_ports;
-    size_t n_endpoints;
+    const uint32_t *events;
+    size_t n_endpoints, n_events; /* the latter: those that are in the tallies by now */
 };
 
 #define LOADER_INIT ((struct loader){.settings = SETTINGS_INIT, .list = LIST6_INIT})
@@ -80,7 +81,7 @@ static bool delays(const struct settings *s) {
 }
 
 static void *map_memory(const struct bpf_map *map, size_t size) {
-    void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -92,6 +93,7 @@ static int maps_size(const struct loader *loader) {
         uint32_t entries;
     } sizes[] = {
         {loader->world->maps.endpoints, (uint32_t)loader->n_endpoints},
+        {loader->world->maps.events, loader->world->rodata->events_max / EVENTS_BLOCK + 1},
         {loader->world->maps.answers_of, s->answer_pps ? truth_hosts(s) : 1},
         {loader->world->maps.errors_of, s->error_pps ? truth_hosts(s) : 1},
         {loader->world->maps.listed, loader->list.n ? loader->list.n : 1},
@@ -112,12 +114,34 @@ static int list_load(const struct loader *loader) {
     return code;
 }
 
+/* Several queues would be served at the same time by as many processors. */
+static bool is_serial(const char *interface) {
+    char path[PATH_SIZE];
+    int n = snprintf(path, sizeof(path), "/sys/class/net/%s/queues/rx-1", interface);
+    return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) != 0;
+}
+
+/* What the program takes for constants. */
+static void settings_write(struct loader *loader) {
+    const struct settings *s = &loader->settings;
+    struct world__rodata *constants = loader->world->rodata;
+    constants->given = *s;
+    constants->counted = truth_counted(s);
+    constants->serial = is_serial(loader->interface);
+    uint64_t events = truth_endpoints(s) * truth_kinds(s) * EVENTS_PER_ENDPOINT;
+    if (constants->counted && constants->serial && !truth_numbered(s))
+        constants->events_max = events > EVENTS_MIN ? (uint32_t)events : EVENTS_MIN;
+    for (uint32_t kind = 0; kind < KIND_COUNT; kind++)
+        constants->tables[kind] = (uint32_t)truth_tally_index(s, (enum truth_kind)kind, 0, s->first_port);
+}
+
 static int world_load(struct loader *loader) {
     const struct settings *s = &loader->settings;
     struct world *world = loader->world = world__open();
     if (!world)
         return fail("open", errno);
     loader->n_endpoints = truth_counted(s) ? (size_t)truth_endpoints(s) * truth_kinds(s) : 1;
+    settings_write(loader);
     int code = maps_size(loader);
     if (!code)
         code = world__load(world);
@@ -125,11 +149,11 @@ static int world_load(struct loader *loader) {
         code = list_load(loader);
     if (code)
         return fail("load", code);
-    world->bss->settings = *s;
     loader->endpoints = map_memory(world->maps.endpoints, loader->n_endpoints * sizeof(struct endpoint));
     loader->arrivals = map_memory(world->maps.arrivals, WORLD_ARRIVAL_BINS * sizeof(uint64_t));
     loader->source_ports = map_memory(world->maps.source_ports, 65536 * sizeof(uint64_t));
-    if (!loader->endpoints || !loader->arrivals || !loader->source_ports)
+    loader->events = map_memory(world->maps.events, bpf_map__max_entries(world->maps.events) * sizeof(uint32_t) * EVENTS_BLOCK);
+    if (!loader->events || !loader->endpoints || !loader->arrivals || !loader->source_ports)
         return fail("map the counters", errno);
     return 0;
 }
@@ -168,8 +192,31 @@ static int dump_file(const char *dir, const char *name, const void *data, size_t
     return fclose(file) == 0 && written ? 0 : fail(path, errno);
 }
 
-static int dump(const struct loader *loader) {
+static void event_replay(struct endpoint *endpoint, uint32_t field) {
+    uint32_t probes = tally_field(endpoint->tally, TALLY_PROBES);
+    if (field == TALLY_PROBES && probes == TALLY_PROBES_MAX)
+        return;
+    if (field == TALLY_ANSWERS && !tally_field(endpoint->tally, TALLY_ANSWERS))
+        endpoint->tally += (uint64_t)probes << TALLY_FIRST;
+    endpoint->tally += UINT64_C(1) << field;
+}
+
+/* Brings the tallies up to date. */
+static void events_replay(struct loader *loader) {
+    const size_t ahead = 16; /* endpoints whose memory is on its way */
+    const uint32_t number = (UINT32_C(1) << EVENT_FIELD_SHIFT) - 1;
+    size_t n = __atomic_load_n(&loader->world->bss->n_events, __ATOMIC_ACQUIRE);
+    for (size_t i = loader->n_events; i < n; i++) {
+        if (i + ahead < n)
+            __builtin_prefetch(&loader->endpoints[loader->events[i + ahead] & number], 1);
+        event_replay(&loader->endpoints[loader->events[i] & number], loader->events[i] >> EVENT_FIELD_SHIFT);
+    }
+    loader->n_events = n;
+}
+
+static int dump(struct loader *loader) {
     const struct world__bss *bss = loader->world->bss;
+    events_replay(loader);
     if (!loader->dump)
         return 0;
     uint64_t bins = bss->first_ns ? (bss->last_ns - bss->first_ns) / WORLD_ARRIVAL_NS + 1 : 0;
@@ -191,7 +238,7 @@ static uint64_t counter_read(const struct loader *loader, uint32_t which, uint64
     return sum;
 }
 
-static int report(const struct loader *loader) {
+static int report(struct loader *loader) {
     static const char *const names[] = {
 #define X(name) #name,
         WORLD_COUNTERS(X)
@@ -235,7 +282,7 @@ static int signal_wait(const struct loader *loader, const sigset_t *signals) {
 }
 
 /* Answers SIGUSR1 until another of the signals comes. */
-static int serve(const struct loader *loader, const sigset_t *signals) {
+static int serve(struct loader *loader, const sigset_t *signals) {
     puts("{\"type\":\"ready\"}");
     fflush(stdout);
     for (;;) {

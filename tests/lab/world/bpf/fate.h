@@ -8,43 +8,59 @@
 #include "udp.h"
 
 #define LAYER1_EXTRA 24u      /* frame check sequence 4, preamble 8, gap 12 */
-#define TALLY_PROBES_MAX 0xfff0u /* the field can't run over into the next one: here the count stays */
 
 static __always_inline void note_arrival(__u64 now, __u32 source_port, __u64 length) {
-    __sync_val_compare_and_swap(&first_ns, 0, now);
+    if (!first_ns)
+        __sync_val_compare_and_swap(&first_ns, 0, now);
     last_ns = now;
     __u32 bin = (__u32)((now - first_ns) / WORLD_ARRIVAL_NS);
-    __u64 *value = bpf_map_lookup_elem(&arrivals, &bin);
+    uint64_t *value = bpf_map_lookup_elem(&arrivals, &bin);
     if (value)
-        __sync_fetch_and_add(value, 1);
+        add(value, 1);
     value = bpf_map_lookup_elem(&source_ports, &source_port);
     if (value)
-        __sync_fetch_and_add(value, 1);
+        add(value, 1);
     count(WORLD_probes, 1);
     count(WORLD_layer1_bytes, (length < ETH_ZLEN ? ETH_ZLEN : length) + LAYER1_EXTRA);
 }
 
 /* Counts the probe at its endpoint. */
 static __always_inline void tally_probe(struct probe *probe, enum truth_kind kind) {
-    if (!truth_counted(&settings))
+    if (!counted || kind >= KIND_COUNT)
         return;
-    __u32 index = (__u32)truth_tally_index(&settings, kind, probe->place.host, probe->port);
-    probe->endpoint = bpf_map_lookup_elem(&endpoints, &index);
+    probe->index = tables[kind] + (__u32)truth_index(known(), probe->place.host, probe->port);
+    if (events_max) {
+        event_note(probe->index, TALLY_PROBES);
+        return;
+    }
+    probe->endpoint = bpf_map_lookup_elem(&endpoints, &probe->index);
     if (probe->endpoint && tally_field(probe->endpoint->tally, TALLY_PROBES) < TALLY_PROBES_MAX)
-        probe->number =
-            tally_field(__sync_fetch_and_add(&probe->endpoint->tally, 1ull << TALLY_PROBES), TALLY_PROBES) + 1;
+        probe->number = tally_field(add(&probe->endpoint->tally, 1ull << TALLY_PROBES), TALLY_PROBES) + 1;
 }
 
-/* Enters the answer in the endpoint's tally. Returns whether it is the endpoint's first. */
-static __always_inline bool tally_answer(const struct probe *probe) {
+/* The same by events. Only what RSTs are held against is entered at the endpoint itself. */
+static __always_inline bool event_answer(const struct probe *probe, enum truth_answer what) {
+    event_note(probe->index, TALLY_ANSWERS);
+    struct endpoint *endpoint = what == ANSWER_syn_ack ? bpf_map_lookup_elem(&endpoints, &probe->index) : NULL;
+    if (!endpoint)
+        return true;
+    endpoint->ack = probe->sequence + 1;
+    return endpoint->acks++ == 0;
+}
+
+/* Enters the answer in the endpoint's tally. Returns whether it is the endpoint's first; of answers other than SYN-ACKs
+ * that is not always known, and nobody asks. */
+static __always_inline bool tally_answer(const struct probe *probe, enum truth_answer what) {
+    if (events_max)
+        return event_answer(probe, what);
     struct endpoint *endpoint = probe->endpoint;
     if (!endpoint)
         return true;
     endpoint->ack = probe->sequence + 1;
-    __u64 before = __sync_fetch_and_add(&endpoint->tally, 1ull << TALLY_ANSWERS);
+    __u64 before = add(&endpoint->tally, 1ull << TALLY_ANSWERS);
     if (tally_field(before, TALLY_ANSWERS))
         return false;
-    __sync_fetch_and_add(&endpoint->tally, (__u64)(probe->number & 0xffff) << TALLY_FIRST);
+    add(&endpoint->tally, (__u64)(probe->number & 0xffff) << TALLY_FIRST);
     return true;
 }
 
@@ -57,13 +73,14 @@ static __always_inline bool within_limit(void *buckets, __u32 which, __u64 now, 
 
 /* A function of its own: the loop in it is long, and so is looked at only once when the program is loaded. */
 __noinline bool in_burst(__u32 direction, __u64 now) {
-    return truth_in_burst(&settings, (enum truth_question)direction, now - first_ns);
+    return truth_in_burst(known(), (enum truth_question)direction, now - first_ns);
 }
 
 static __always_inline bool lost_in_burst(const struct probe *probe, __u64 now, enum truth_question direction,
                                           enum truth_question fate) {
-    return truth_share(truth_hash(&settings, fate, probe->place.who, probe->port, probe->number)) <
-               settings.burst_loss_ppm &&
+    return known()->burst_loss_ppm &&
+           truth_share(truth_hash(known(), fate, probe->place.who, probe->port, probe->number)) <
+               known()->burst_loss_ppm &&
            in_burst(direction, now);
 }
 
@@ -115,36 +132,37 @@ static __always_inline bool write_answer(struct xdp_md *ctx, const struct probe 
 
 static __always_inline int answer(struct xdp_md *ctx, const struct probe *probe, enum truth_kind kind,
                                   enum truth_answer what, __u64 now, const bool v6) {
-    if (probe->place.host < settings.answer_hosts &&
-        !within_limit(&answers_of, probe->place.host, now, settings.answer_pps, settings.answer_burst))
+    if (probe->place.host < known()->answer_hosts &&
+        !within_limit(&answers_of, probe->place.host, now, known()->answer_pps, known()->answer_burst))
         return drop(WORLD_answer_limited);
     if (what == ANSWER_refused &&
-        !within_limit(&errors_of, probe->place.host, now, settings.error_pps, settings.error_burst))
+        !within_limit(&errors_of, probe->place.host, now, known()->error_pps, known()->error_burst))
         return drop(WORLD_error_limited);
-    if (truth_lost_in(&settings, probe->place, probe->port, probe->number) ||
+    if (truth_lost_in(known(), probe->place, probe->port, probe->number) ||
         lost_in_burst(probe, now, TRUTH_IS_BURST_IN, TRUTH_IS_BURST_LOST_IN))
         return drop(WORLD_answer_lost);
     if (!write_answer(ctx, probe, kind, what, v6))
         return drop(WORLD_failed);
-    bool first = tally_answer(probe);
+    bool first = tally_answer(probe, what);
     count(WORLD_syn_ack + (what - ANSWER_syn_ack), 1); /* the counters stand in the order of the answers */
     if (what == ANSWER_syn_ack && first)
         count(WORLD_syn_ack_first, 1);
-    bool duplicated = truth_share(truth_hash(&settings, TRUTH_IS_DUPLICATED, probe->place.who, probe->port,
-                                             probe->number)) < settings.duplicate_ppm;
+    bool duplicated = known()->duplicate_ppm &&
+                      truth_share(truth_hash(known(), TRUTH_IS_DUPLICATED, probe->place.who, probe->port,
+                                             probe->number)) < known()->duplicate_ppm;
     if (duplicated)
         count(WORLD_duplicated, 1);
-    __u64 delay_us = truth_delay_us(&settings, probe->place, probe->port, probe->number);
+    __u64 delay_us = truth_delay_us(known(), probe->place, probe->port, probe->number);
     if (delay_us)
-        return hold(ctx, now + delay_us * 1000, duplicated ? settings.copies : 1);
+        return hold(ctx, now + delay_us * 1000, duplicated ? known()->copies : 1);
     return duplicated ? (int)bpf_redirect_map(&copies, 0, BPF_F_BROADCAST) : (int)bpf_redirect(ctx->ingress_ifindex, 0);
 }
 
 static __always_inline enum truth_answer answer_due(const struct probe *probe, enum truth_kind kind) {
     if (kind != KIND_PING)
-        return truth_answer(kind, truth_state(&settings, kind, probe->place, probe->port));
-    bool does = probe->pong == ANSWER_echo ? truth_echoes(&settings, probe->place)
-                                           : truth_stamps(&settings, probe->place);
+        return truth_answer(kind, truth_state(known(), kind, probe->place, probe->port));
+    bool does = probe->pong == ANSWER_echo ? truth_echoes(known(), probe->place)
+                                           : truth_stamps(known(), probe->place);
     return does ? probe->pong : ANSWER_nothing;
 }
 
@@ -154,12 +172,12 @@ static __always_inline int probed(struct xdp_md *ctx, struct probe *probe, enum 
     note_arrival(now, bpf_ntohs(probe->source_port), bpf_xdp_get_buff_len(ctx));
     if (kind == KIND_SYN)
         count(WORLD_syn, 1);
-    if (probe->place.host == PLACE_NONE || !truth_has_port(&settings, probe->port))
+    if (probe->place.host == PLACE_NONE || !truth_has_port(known(), probe->port))
         return drop(WORLD_outside);
     tally_probe(probe, kind);
-    if (!within_limit(&path, 0, now, settings.police_pps, settings.police_burst))
+    if (!within_limit(&path, 0, now, known()->police_pps, known()->police_burst))
         return drop(WORLD_policed);
-    if (truth_lost_out(&settings, probe->place, probe->port, probe->number) ||
+    if (truth_lost_out(known(), probe->place, probe->port, probe->number) ||
         lost_in_burst(probe, now, TRUTH_IS_BURST_OUT, TRUTH_IS_BURST_LOST_OUT))
         return drop(WORLD_lost);
     enum truth_answer what = answer_due(probe, kind);

@@ -28,7 +28,7 @@ static __always_inline void write_ethernet(struct ethhdr *eth, const __u8 *mac, 
 /* A packet back to where the probe came from, with so many bytes after its IP header. */
 static __always_inline void write_ip(void *at, const struct probe *probe, const __be32 *source, __u8 protocol,
                                      __u16 length, const bool v6) {
-    __u64 hash = truth_hash(&settings, TRUTH_IS_TTL, place_of(source, v6).who, 0, 0);
+    __u64 hash = truth_hash(known(), TRUTH_IS_TTL, place_of(source, v6).who, 0, 0);
     __u8 hops = (__u8)((hash & 1 ? 128 : 64) - (hash >> 8) % 30); /* two kinds of system, 0 to 29 hops away */
     if (v6) {
         struct ipv6hdr *ip = at;
@@ -52,7 +52,7 @@ static __always_inline void write_ip(void *at, const struct probe *probe, const 
     ip->check = 0;
     ip->saddr = source[3];
     ip->daddr = probe->source[3];
-    ip->check = sum_fold(sum_words(0, ip, sizeof(*ip) / 2));
+    ip->check = sum_fold(sum_words(0, ip, sizeof(*ip) / 4));
 }
 
 /* Gives the frame its new length, at its head: there is room before a frame, but on veth hardly any behind it. Returns

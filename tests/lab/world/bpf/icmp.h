@@ -47,7 +47,7 @@ static __always_inline int icmp_read(struct xdp_md *ctx, struct probe *probe, co
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     const struct icmp_message *message = data + segment_at(v6);
     if ((const void *)(message + 1) > end || probe->length < sizeof(*message) || message->code ||
-        !(settings.answers & 1u << KIND_PING)) {
+        !(known()->answers & 1u << KIND_PING)) {
         count(WORLD_icmp_other, 1);
         return -1;
     }
@@ -59,21 +59,21 @@ static __always_inline int icmp_read(struct xdp_md *ctx, struct probe *probe, co
         count(WORLD_icmp_other, 1);
         return -1;
     }
-    __u32 sum = v6 ? sum_pseudo(probe, IPPROTO_ICMPV6, (__u16)probe->length) : 0;
+    __u64 sum = v6 ? sum_pseudo(probe, IPPROTO_ICMPV6, (__u16)probe->length, v6) : 0;
     if (sum_fold(sum + sum_segment(ctx, segment_at(v6), probe->length))) {
         count(WORLD_bad_sum, 1);
         return -1;
     }
-    probe->port = settings.first_port;
+    probe->port = known()->first_port;
     return KIND_PING;
 }
 
 /* Fills in the checksum of the message that stands in the frame, its field being zero. */
 static __always_inline bool fill_icmp_sum(struct xdp_md *ctx, const struct probe *probe, const __be32 *source,
                                           __u32 length, const bool v6) {
-    __u32 sum = sum_segment(ctx, segment_at(v6), length);
+    __u64 sum = sum_segment(ctx, segment_at(v6), length);
     if (v6)
-        sum += sum_words(sum_words(0, source, 8), probe->source, 8) + bpf_htons(IPPROTO_ICMPV6) +
+        sum += sum_words(sum_words(0, source, 4), probe->source, 4) + bpf_htons(IPPROTO_ICMPV6) +
                bpf_htons((__u16)length);
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct icmp_message *message = data + segment_at(v6);
@@ -132,10 +132,10 @@ static __always_inline bool write_error(struct xdp_md *ctx, const struct probe *
     __u32 length = sizeof(*error) + ip_length(v6) + quoted;
     __be32 source[4] = {probe->target[0], probe->target[1], probe->target[2], probe->target[3]};
     if (router) {
-        source[0] = v6 ? bpf_htonl((__u32)(settings.router6.high >> 32)) : 0;
-        source[1] = v6 ? bpf_htonl((__u32)settings.router6.high) : 0;
-        source[2] = v6 ? bpf_htonl((__u32)(settings.router6.low >> 32)) : 0;
-        source[3] = bpf_htonl(v6 ? (__u32)settings.router6.low : settings.router);
+        source[0] = v6 ? bpf_htonl((__u32)(known()->router6.high >> 32)) : 0;
+        source[1] = v6 ? bpf_htonl((__u32)known()->router6.high) : 0;
+        source[2] = v6 ? bpf_htonl((__u32)(known()->router6.low >> 32)) : 0;
+        source[3] = bpf_htonl(v6 ? (__u32)known()->router6.low : known()->router);
     }
     write_ethernet(data, probe->mac, v6);
     write_ip(data + ETH_HLEN, probe, source, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, (__u16)length, v6);

@@ -50,8 +50,8 @@ static __always_inline int arp(struct xdp_md *ctx) {
         return drop(WORLD_other);
     count(WORLD_arp_requests, 1);
     __u32 target = arp_address(body->target);
-    if (target - settings.arp_net >= settings.arp_hosts || target == arp_address(body->sender) ||
-        truth_absent(&settings, truth_place4(&settings, target)))
+    if (target - known()->arp_net >= known()->arp_hosts || target == arp_address(body->sender) ||
+        truth_absent(known(), truth_place4(known(), target)))
         return XDP_DROP;
 
     struct arp_body question = *body;
@@ -67,10 +67,10 @@ static __always_inline int arp(struct xdp_md *ctx) {
 }
 
 static __always_inline bool has_neighbour(const __be32 *target) {
-    __u32 bits = settings.nd_length;
+    __u32 bits = known()->nd_length;
     struct address6 address = address6_of(target);
-    return bits && bits <= 64 && (address.high ^ settings.nd_net.high) >> (64 - bits) == 0 &&
-           !truth_absent(&settings, place_of(target, true));
+    return bits && bits <= 64 && (address.high ^ known()->nd_net.high) >> (64 - bits) == 0 &&
+           !truth_absent(known(), place_of(target, true));
 }
 
 static __always_inline bool is_multicast(const __be32 *address) {
@@ -97,7 +97,7 @@ static __always_inline int solicitation(struct xdp_md *ctx, struct probe *probe)
         return drop(WORLD_icmp_other);
     __be32 target[4];
     __builtin_memcpy(target, message->target, sizeof(target));
-    if (sum_fold(sum_pseudo(probe, IPPROTO_ICMPV6, (__u16)probe->length) +
+    if (sum_fold(sum_pseudo(probe, IPPROTO_ICMPV6, (__u16)probe->length, true) +
                  sum_segment(ctx, segment_at(true), probe->length)))
         return drop(WORLD_bad_sum);
     count(WORLD_solicitations, 1);

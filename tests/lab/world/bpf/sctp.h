@@ -58,7 +58,7 @@ static __always_inline int sctp_read(struct xdp_md *ctx, struct probe *probe, co
             return -1;
         }
     }
-    if (kind < 0 || !(settings.answers & 1u << kind)) {
+    if (kind < 0 || !(known()->answers & 1u << kind)) {
         count(WORLD_sctp_other, 1);
         return -1;
     }
@@ -89,7 +89,7 @@ static __always_inline bool write_init_ack(struct xdp_md *ctx, const struct prob
     struct sctp_init_ack *answer = write_frame(ctx, probe, IPPROTO_SCTP, sizeof(*answer), v6);
     if (!answer)
         return false;
-    __u64 hash = truth_hash(&settings, TRUTH_IS_SEQUENCE, probe->place.who, probe->port, 0);
+    __u64 hash = truth_hash(known(), TRUTH_IS_SEQUENCE, probe->place.who, probe->port, 0);
     write_sctp(&answer->init.packet, probe, SCTP_INIT_ACK, 0, sizeof(*answer));
     answer->init.initiate_tag = (__be32)hash | 1; /* never zero */
     answer->init.window = bpf_htonl(SCTP_WINDOW);

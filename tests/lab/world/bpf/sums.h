@@ -10,27 +10,32 @@
 #define CRC32C_REVERSED 0x82f63b78u /* Castagnoli's polynomial, lowest bit first */
 #define OFFSET_MAX 128u       /* of a header within a frame */
 
-/* Adds n 16-bit words at p; the caller has shown that they lie within the frame, and n is a constant. */
-static __always_inline __u32 sum_words(__u32 sum, const void *p, __u32 n) {
-    const __u16 *word = p;
+/* Adds n 32-bit words at p; the caller has shown that they lie within the frame, and n is a constant. Their sum, carried
+ * into 16 bits, is that of their halves (RFC 1071 2 C). */
+static __always_inline __u64 sum_words(__u64 sum, const void *p, __u32 n) {
+    const __u32 *word = p;
 #pragma unroll
     for (__u32 i = 0; i < n; i++)
         sum += word[i];
     return sum;
 }
 
-static __always_inline __u32 sum_carry(__u32 sum) {
+static __always_inline __u32 sum_carry(__u64 sum) {
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
+    return (__u32)((sum & 0xffff) + (sum >> 16));
 }
 
-static __always_inline __u16 sum_fold(__u32 sum) {
+static __always_inline __u16 sum_fold(__u64 sum) {
     return (__u16)~sum_carry(sum);
 }
 
-/* The pseudo-header, of either family: an IPv4 address has only zeros more than it should. */
-static __always_inline __u32 sum_pseudo(const struct probe *probe, __u8 protocol, __u16 length) {
-    return sum_words(sum_words(0, probe->source, 8), probe->target, 8) + bpf_htons(protocol) + bpf_htons(length);
+/* The pseudo-header of either family. */
+static __always_inline __u64 sum_pseudo(const struct probe *probe, __u8 protocol, __u16 length, const bool v6) {
+    const __u32 skipped = v6 ? 0 : 3; /* words before an IPv4 address */
+    __u64 sum = sum_words(0, probe->source + skipped, 4 - skipped);
+    return sum_words(sum, probe->target + skipped, 4 - skipped) + bpf_htons(protocol) + bpf_htons(length);
 }
 
 /* The sum, carried into 16 bits, of so many bytes from an offset of the frame on, as far as the frame goes. A function

@@ -6,18 +6,20 @@
 
 #include "frame.h"
 
-#define TCP_WORDS_MAX 30    /* a TCP header is at most 60 bytes long */
+#define TCP_WORDS_MIN 5     /* of a TCP header, 32 bits each: 20 bytes at least ... */
+#define TCP_WORDS_MAX 15    /* ... and 60 at most */
 #define TCP_FLAGS 0x3f      /* all but those of congestion notification */
 #define TCP_FLAGS_AT 13     /* byte of the header */
 #define MSS_IPV4 0x020405b4u /* the option: kind 2, length 4, 1460 (RFC 9293 3.7.1) */
 #define MSS_IPV6 0x020405a0u /* 1440: the header is 20 bytes longer */
 #define WINDOW 64240
 
-/* Adds the 16-bit words of a TCP header of that length, as long as they lie before end. */
-static __always_inline __u32 sum_header(__u32 sum, const void *p, const void *end, __u32 length) {
-    const __u16 *word = p;
-    __u32 n = length / 2;
-    for (__u32 i = 0; i < TCP_WORDS_MAX && i < n; i++) {
+/* Adds a TCP header of that length, as long as it lies before end; the caller has shown that its least part does. */
+static __always_inline __u64 sum_header(__u64 sum, const void *p, const void *end, __u32 length) {
+    const __u32 *word = p;
+    __u32 n = length / 4;
+    sum = sum_words(sum, p, TCP_WORDS_MIN);
+    for (__u32 i = TCP_WORDS_MIN; i < TCP_WORDS_MAX && i < n; i++) {
         if ((const void *)(word + i + 1) > end)
             break;
         sum += word[i];
@@ -42,13 +44,15 @@ static __always_inline int tcp_kind(__u8 flags) {
 }
 
 static __always_inline int tcp_reset(const struct probe *probe, bool kernel) {
-    __u32 index = (__u32)truth_tally_index(&settings, KIND_SYN, probe->place.host, probe->port);
+    __u32 index = tables[KIND_SYN] + (__u32)truth_index(known(), probe->place.host, probe->port);
     struct endpoint *endpoint = NULL;
-    if (truth_counted(&settings) && settings.answers & 1u << KIND_SYN && probe->place.host != PLACE_NONE &&
-        truth_has_port(&settings, probe->port))
+    if (counted && known()->answers & 1u << KIND_SYN && probe->place.host != PLACE_NONE &&
+        truth_has_port(known(), probe->port))
         endpoint = bpf_map_lookup_elem(&endpoints, &index);
-    if (endpoint)
-        __sync_fetch_and_add(&endpoint->tally, 1ull << TALLY_RESETS);
+    if (endpoint && events_max)
+        event_note(index, TALLY_RESETS);
+    else if (endpoint)
+        add(&endpoint->tally, 1ull << TALLY_RESETS);
     if (kernel)
         count(WORLD_rst_kernel, 1);
     else
@@ -64,7 +68,7 @@ static __always_inline int tcp_read(struct xdp_md *ctx, struct probe *probe, con
         count(WORLD_tcp_other, 1); /* payload included: no probe and no RST carries one */
         return -1;
     }
-    if (sum_fold(sum_header(sum_pseudo(probe, IPPROTO_TCP, (__u16)probe->length), tcp, end, probe->length))) {
+    if (sum_fold(sum_header(sum_pseudo(probe, IPPROTO_TCP, (__u16)probe->length, v6), tcp, end, probe->length))) {
         count(WORLD_bad_sum, 1);
         return -1;
     }
@@ -78,7 +82,7 @@ static __always_inline int tcp_read(struct xdp_md *ctx, struct probe *probe, con
     if (tcp->rst)
         return tcp_reset(probe, !v6 && !((const struct iphdr *)(data + ETH_HLEN))->id);
     int kind = tcp_kind(((const __u8 *)tcp)[TCP_FLAGS_AT]);
-    if (kind < 0 || !(settings.answers & 1u << kind)) {
+    if (kind < 0 || !(known()->answers & 1u << kind)) {
         count(WORLD_tcp_other, 1);
         return -1;
     }
@@ -94,13 +98,13 @@ static __always_inline bool write_syn_ack(struct xdp_md *ctx, const struct probe
     __builtin_memset(tcp, 0, sizeof(*tcp));
     tcp->source = probe->target_port;
     tcp->dest = probe->source_port;
-    tcp->seq = (__be32)truth_hash(&settings, TRUTH_IS_SEQUENCE, probe->place.who, probe->port, 0);
+    tcp->seq = (__be32)truth_hash(known(), TRUTH_IS_SEQUENCE, probe->place.who, probe->port, 0);
     tcp->ack_seq = bpf_htonl(probe->sequence + 1);
     tcp->doff = length / 4;
     tcp->syn = tcp->ack = 1;
     tcp->window = bpf_htons(WINDOW);
     *(__be32 *)(tcp + 1) = bpf_htonl(v6 ? MSS_IPV6 : MSS_IPV4);
-    tcp->check = sum_fold(sum_words(sum_pseudo(probe, IPPROTO_TCP, (__u16)length), tcp, length / 2));
+    tcp->check = sum_fold(sum_words(sum_pseudo(probe, IPPROTO_TCP, (__u16)length, v6), tcp, length / 4));
     return true;
 }
 
@@ -121,7 +125,7 @@ static __always_inline bool write_reset(struct xdp_md *ctx, const struct probe *
         tcp->ack_seq = bpf_htonl(probe->sequence + probe->counts);
     }
     tcp->window = window ? bpf_htons(WINDOW) : 0;
-    tcp->check = sum_fold(sum_words(sum_pseudo(probe, IPPROTO_TCP, sizeof(*tcp)), tcp, sizeof(*tcp) / 2));
+    tcp->check = sum_fold(sum_words(sum_pseudo(probe, IPPROTO_TCP, sizeof(*tcp), v6), tcp, sizeof(*tcp) / 4));
     return true;
 }
 

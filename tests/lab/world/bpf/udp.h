@@ -13,7 +13,7 @@ static __always_inline int udp_read(struct xdp_md *ctx, struct probe *probe, con
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     const struct udphdr *udp = data + segment_at(v6);
     if ((const void *)(udp + 1) > end || probe->length != bpf_ntohs(udp->len) || probe->length < sizeof(*udp) ||
-        !(settings.answers & 1u << KIND_UDP)) {
+        !(known()->answers & 1u << KIND_UDP)) {
         count(WORLD_udp_other, 1);
         return -1;
     }
@@ -21,7 +21,7 @@ static __always_inline int udp_read(struct xdp_md *ctx, struct probe *probe, con
     probe->target_port = udp->dest;
     probe->port = bpf_ntohs(udp->dest);
     bool sum_given = udp->check != 0; /* without one IPv4 would let it pass, but every probe has one */
-    __u32 sum = sum_pseudo(probe, IPPROTO_UDP, (__u16)probe->length);
+    __u64 sum = sum_pseudo(probe, IPPROTO_UDP, (__u16)probe->length, v6);
     if (!sum_given || sum_fold(sum + sum_segment(ctx, segment_at(v6), probe->length))) {
         count(WORLD_bad_sum, 1);
         return -1;
