@@ -83,7 +83,7 @@ static int64_t send_once(struct bench *b) {
 
 /* The batch was filled once; every run sends the same frames. */
 static int64_t run_bare(struct bench *b) {
-    int r = xdp_hook_run(b->hook, b->hook->batches, b->batch, XDP_BLOCK_BYTES);
+    int r = xdp_hook_run(b->hook, b->hook->batches, b->batch, FRAME_BYTES);
     return r < 0 ? r : (int64_t)b->hook->batches->next;
 }
 

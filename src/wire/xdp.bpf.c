@@ -108,9 +108,43 @@ static __always_inline struct xdp_batch *find_batch(void) {
     return bpf_map_lookup_elem(&batches, &sender);
 }
 
-/* The frame comes as long as the longest of the batch, in whole blocks; its content is whatever its memory held. */
-static __always_inline int inject(struct xdp_md *ctx) {
+static __always_inline void copy(__u64 *to, const __u64 *from, int bytes) {
+    for (int k = 0; k < bytes / (int)sizeof(*to); k++)
+        to[k] = from[k];
+}
+
+/* Most frames are of one block. Two halves of it that overlap make one as long as it is, where a whole one would be too
+ * long and have to be cut: a call a frame. What is shorter than a half is cut all the same. */
+static __always_inline bool copy_short(struct xdp_md *ctx, const void *from, __u32 len) {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    __u32 rest = len > XDP_HALF_BYTES ? len - XDP_HALF_BYTES : 0;
+    barrier_var(rest); /* the verifier must see each bound, where the compiler knows better */
+    if (rest > XDP_HALF_BYTES || data + XDP_HALF_BYTES > end || data + rest + XDP_HALF_BYTES > end)
+        return false;
+    copy(data, from, XDP_HALF_BYTES);
+    copy(data + rest, from + rest, XDP_HALF_BYTES);
+    return true;
+}
+
+/* Whole blocks, of which the last two overlap. */
+static __always_inline bool copy_long(struct xdp_md *ctx, const void *blocks, __u32 block, __u32 len) {
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    __u32 first = block % XDP_BATCH_BLOCKS * XDP_BLOCK_BYTES;
+    for (__u32 i = 0; i < XDP_FRAME_BLOCKS; i++) {
+        __u32 at = (i + 1) * XDP_BLOCK_BYTES < len ? i * XDP_BLOCK_BYTES : len - XDP_BLOCK_BYTES;
+        barrier_var(at);
+        if (at > XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES || first + at > (XDP_BATCH_BLOCKS - 1) * XDP_BLOCK_BYTES ||
+            data + at + XDP_BLOCK_BYTES > end)
+            return false;
+        copy(data + at, blocks + first + at, XDP_BLOCK_BYTES);
+        if (at + XDP_BLOCK_BYTES == len)
+            return true;
+    }
+    return false;
+}
+
+/* The frame comes as long as the longest of the batch; its content is whatever its memory held. */
+static __always_inline int inject(struct xdp_md *ctx) {
     struct xdp_batch *batch = find_batch();
     if (!batch)
         return XDP_DROP;
@@ -119,15 +153,12 @@ static __always_inline int inject(struct xdp_md *ctx) {
         return XDP_DROP;
     batch->next = i + 1;
     __u32 len = batch->slots[i].len, block = batch->slots[i].block;
-    for (__u32 at = 0; at < XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES && at < len; at += XDP_BLOCK_BYTES, block++) {
-        __u64 *to = data + at;
-        const __u64 *from = batch->blocks[block % XDP_BATCH_BLOCKS];
-        if ((void *)to + XDP_BLOCK_BYTES > end)
-            return XDP_DROP;
-        for (int k = 0; k < (int)(XDP_BLOCK_BYTES / sizeof(*to)); k++)
-            to[k] = from[k];
-    }
-    if (bpf_xdp_adjust_tail(ctx, (int)len - (int)(end - data)))
+    bool is_copied = len <= XDP_BLOCK_BYTES ? copy_short(ctx, batch->blocks[block % XDP_BATCH_BLOCKS], len)
+                                            : copy_long(ctx, batch->blocks, block, len);
+    if (!is_copied)
+        return XDP_DROP;
+    long room = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
+    if (room != len && bpf_xdp_adjust_tail(ctx, (int)(len - room)))
         return XDP_DROP;
     return (int)bpf_redirect(our_ifindex, 0);
 }

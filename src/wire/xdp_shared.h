@@ -11,6 +11,7 @@
 #define XDP_BATCH_MAX 4096u   /* frames that one run injects at most */
 #define XDP_FLUSH 16u         /* frames that the driver is offered at once: the kernel's DEV_MAP_BULK_SIZE at most */
 #define XDP_BLOCK_BYTES 64u   /* frames are copied in pieces of a cache line */
+#define XDP_HALF_BYTES (XDP_BLOCK_BYTES / 2)
 #define XDP_BATCH_BLOCKS 16384u /* a power of two */
 #define XDP_FRAME_BLOCKS 24u  /* of the longest frame: 1514 bytes */
 

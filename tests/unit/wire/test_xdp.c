@@ -6,16 +6,19 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/if_link.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "wire/xdp.h"
 #include "wire/xdp_hook.h"
@@ -23,6 +26,7 @@
 
 #define LIMIT_NS (20 * NS_PER_SEC) /* no loop of these tests runs longer */
 #define BATCH 100u
+#define LENGTH_MAX 256u /* bytes: some blocks */
 #define SPOKEN_MAX 10 /* frames that the kernel may send, and lose, of its own accord meanwhile */
 
 static int make_pair(void **state) {
@@ -100,6 +104,49 @@ static void test_a_long_batch(void **state) {
     assert_int_equal(far.seen + s.interface_tx_dropped, N);
     w->ops->close(w);
     close(far.fd);
+}
+
+/* Takes frames of these lengths, in that order, each byte told by place and length. */
+static void expect_lengths(int fd, unsigned from, unsigned to) {
+    uint8_t got[2 * LENGTH_MAX];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (unsigned len = from; len <= to;) {
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        ssize_t n = recv(fd, got, sizeof got, MSG_DONTWAIT);
+        assert_true(n >= ETHERNET_HEADER_LEN);
+        if (load_be16(got + 12) != XDP_PAIR_TYPE)
+            continue;
+        assert_int_equal(n, len);
+        for (unsigned i = ETHERNET_HEADER_LEN; i < len; i++)
+            assert_int_equal(got[i], (uint8_t)(i * 7 + len));
+        len++;
+    }
+}
+
+/* Alone, when the run's frames are as long, and between longer and shorter ones, when they must be cut. */
+static void test_every_length_arrives_as_it_is(void **state) {
+    (void)state;
+    static uint8_t bytes[LENGTH_MAX + 1][LENGTH_MAX];
+    struct frame frames[LENGTH_MAX + 1];
+    struct wire *w = xdp_pair_sender("n0");
+    int far = space_socket("f0", true);
+    for (unsigned len = ETHERNET_HEADER_LEN; len <= LENGTH_MAX; len++) {
+        for (unsigned i = ETHERNET_HEADER_LEN; i < len; i++)
+            bytes[len][i] = (uint8_t)(i * 7 + len);
+        store_be16(bytes[len] + 12, XDP_PAIR_TYPE);
+        frames[len] = (struct frame){.data = bytes[len], .len = len};
+        assert_int_equal(w->ops->send(w, &frames[len], 1), 1);
+        expect_lengths(far, len, len);
+    }
+    for (unsigned to = 32; to <= LENGTH_MAX; to *= 2) {
+        unsigned n = to - ETHERNET_HEADER_LEN + 1;
+        assert_int_equal(w->ops->send(w, frames + ETHERNET_HEADER_LEN, n), n);
+        expect_lengths(far, ETHERNET_HEADER_LEN, to);
+    }
+    assert_int_equal(w->ops->send(w, frames + 33, 64 - 33 + 1), 64 - 33 + 1);
+    expect_lengths(far, 33, 64);
+    w->ops->close(w);
+    close(far);
 }
 
 static void ignore(int signal) {
@@ -423,6 +470,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_injected_frames_arrive_whole, make_pair),
         cmocka_unit_test_setup(test_a_long_batch, make_pair),
+        cmocka_unit_test_setup(test_every_length_arrives_as_it_is, make_pair),
         cmocka_unit_test_setup(test_signals_lose_nothing, make_pair),
         cmocka_unit_test_setup(test_what_never_fits_is_counted_and_skipped, make_pair),
         cmocka_unit_test_setup(test_a_handle_that_only_sends, make_pair),

@@ -16,7 +16,6 @@
 #include "wire/xdp.h"
 
 #define FRAME_MIN 42u
-#define LOCAL_EXPERIMENT 0x88b5 /* an ethertype (IEEE 802) */
 
 void xdp_pair_make(unsigned queues, bool napi) {
     char line[256];
@@ -77,7 +76,7 @@ unsigned xdp_pair_draw(uint32_t number, uint8_t *out) {
             word = random_splitmix(&seed);
         out[i] = (uint8_t)(word >> i % 8 * 8);
     }
-    store_be16(out + 12, LOCAL_EXPERIMENT);
+    store_be16(out + 12, XDP_PAIR_TYPE);
     store_be32(out + ETHERNET_HEADER_LEN, number);
     return len;
 }
@@ -92,7 +91,7 @@ void xdp_far_read(struct xdp_far *far, uint64_t silence_ns) {
     while (poll(&p, 1, (int)(silence_ns / NS_PER_MS)) == 1) {
         ssize_t n = recv(far->fd, got, sizeof got, MSG_DONTWAIT);
         assert_true(n >= (ssize_t)FRAME_MIN);
-        if (load_be16(got + 12) != LOCAL_EXPERIMENT)
+        if (load_be16(got + 12) != XDP_PAIR_TYPE)
             continue;
         uint32_t number = load_be32(got + ETHERNET_HEADER_LEN);
         assert_true(number >= far->next);

@@ -7,6 +7,8 @@
 
 #include "wire/wire.h"
 
+#define XDP_PAIR_TYPE 0x88b5 /* the ethertype of local experiments (IEEE 802) */
+
 /* In a namespace of the test's own; so many queues either way at both ends. `napi`: the far end receives by NAPI, as
  * injected frames need it. */
 void xdp_pair_make(unsigned queues, bool napi);
