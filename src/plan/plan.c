@@ -85,6 +85,10 @@ int plan_make_guide(struct plan *p, struct error *e) {
         p->guide[i] = part;
     }
     p->guide[entries - 1] = p->bases.n > 0 ? (uint32_t)(p->bases.n - 1) : 0;
+    for (size_t i = 0; i + 1 < entries; i++) {
+        unsigned steps = bits_of(p->guide[i + 1] - p->guide[i] + UINT64_C(1));
+        p->guide_steps = steps > p->guide_steps ? steps : p->guide_steps;
+    }
     return 0;
 }
 
@@ -116,30 +120,56 @@ static inline struct endpoint endpoint_of(const struct slot_set *set, const stru
     return (struct endpoint){.addr = lo + q.whole, .slot = pool[set->first + q.rest]};
 }
 
-struct endpoint plan_at(const struct plan *p, uint64_t index) {
+#define TOGETHER 64u /* indexes whose parts are searched at the same time */
+
+/* The part of an index. As many steps for one index as for another, and no branch on what they find: a wrong guess costs
+ * more than steps that find nothing any more. */
+static inline size_t part_at(const struct plan *p, uint64_t index) {
     const uint64_t *base = p->bases.items;
     const uint32_t *guide = p->guide + (index >> p->guide_shift);
-    size_t part = guide[0];
-    for (size_t n = guide[1] - part + 1; n > 1;) {
+    size_t part = guide[0], n = guide[1] - part + 1;
+    for (unsigned steps = p->guide_steps; steps > 0; steps--) {
         size_t half = n / 2;
-        part += half * (base[part + half] <= index); /* no branch to guess */
+        part += half * (base[part + half] <= index);
         n -= half;
     }
-    return endpoint_of(part_set(p, part), p->pool.items, ((const struct addr_range *)p->ranges.items)[part].lo,
-                       index - base[part]);
+    return part;
 }
 
-void plan_at_many(const struct plan *p, const uint64_t *indexes, unsigned n, struct endpoint *out) {
-    if (p->bases.n != 1) {
-        for (unsigned i = 0; i < n; i++)
-            out[i] = plan_at(p, indexes[i]);
-        return;
-    }
+static inline struct endpoint endpoint_in(const struct plan *p, size_t part, uint64_t index) {
+    return endpoint_of(part_set(p, part), p->pool.items, ((const struct addr_range *)p->ranges.items)[part].lo,
+                       index - ((const uint64_t *)p->bases.items)[part]);
+}
+
+struct endpoint plan_at(const struct plan *p, uint64_t index) {
+    return endpoint_in(p, part_at(p, index), index);
+}
+
+/* A plan of one part, as of one network: there is nothing to look up. */
+static void look_up_in_one(const struct plan *p, const uint64_t *indexes, unsigned n, struct endpoint *out) {
     const struct slot_set set = *part_set(p, 0);
     const struct slot *pool = p->pool.items;
     addr_t lo = ((const struct addr_range *)p->ranges.items)[0].lo;
     for (unsigned i = 0; i < n; i++)
         out[i] = endpoint_of(&set, pool, lo, indexes[i]);
+}
+
+/* First all parts, then all endpoints: more of the searches overlap so. */
+static void look_up(const struct plan *p, const uint64_t *indexes, unsigned n, struct endpoint *out) {
+    size_t part[TOGETHER];
+    for (unsigned i = 0; i < n; i++)
+        part[i] = part_at(p, indexes[i]);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = endpoint_in(p, part[i], indexes[i]);
+}
+
+void plan_at_many(const struct plan *p, const uint64_t *indexes, unsigned n, struct endpoint *out) {
+    if (p->bases.n == 1) {
+        look_up_in_one(p, indexes, n, out);
+        return;
+    }
+    for (unsigned i = 0; i < n; i += TOGETHER)
+        look_up(p, indexes + i, n - i < TOGETHER ? n - i : TOGETHER, out + i);
 }
 
 /* The part that holds a, or the number of parts. */

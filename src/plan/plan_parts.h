@@ -36,6 +36,7 @@ struct plan {
     struct array pool;   /* struct slot */
     uint32_t *guide;     /* the part of every 2^guide_shift-th index, and the last part */
     unsigned guide_shift;
+    unsigned guide_steps; /* halvings that lead from any entry of the guide to the part */
     uint64_t size;
     addr_t addresses, special_removed;
 };

@@ -293,11 +293,13 @@ static void test_a_million_lines_with_ports(void **state) {
             continue;
         struct endpoint ep = {addr_from_v4((uint32_t)(pairs[i] >> 16)),
                               {.port = (uint16_t)pairs[i], .technique = 1}};
-        if (plan_find(p, &ep) != unique)
+        struct endpoint back = plan_at(p, unique);
+        if (plan_find(p, &ep) != unique || back.addr != ep.addr || back.slot.port != ep.slot.port)
             fail_msg("line %zu", i);
         unique++;
     }
     assert_int_equal(plan_size(p), unique);
+    check_many(p);
     plan_free(p);
     test_free(pairs);
     test_free(targets);
