@@ -104,29 +104,56 @@ static void test_like_built(void **state) {
     }
 }
 
-/* An identification of 0 is sent as 1, one cookie in 65,536. */
+static const struct probe_path us = {.link = LINK_IP, .source = (addr_t)0xffffc6120002u};
+
+static struct probe_config config_of(uint64_t key) {
+    return (struct probe_config){.key = {key, 4}, .first_port[TECHNIQUE_SYN] = 61000, .tries = 1, .ttl = 64};
+}
+
+static uint16_t id_of(const struct probe_config *c, uint32_t dest) {
+    return (uint16_t)(probe_cookie(&c->key, us.source, addr_from_v4(dest), 61000, 80) >> 32);
+}
+
+/* One cookie in 65,536 has an identification of 0, which is sent as 1. */
 static void test_no_identification_is_zero(void **state) {
     (void)state;
-    struct probe_config c = {.key = {3, 4}, .first_port[TECHNIQUE_SYN] = 61000, .tries = 1, .ttl = 64};
-    struct probe_path path = {.link = LINK_IP, .source = addr_from_v4(0xc6120002)};
+    struct probe_config c = config_of(3);
     struct stamp s;
-    assert_true(stamp_init(&s, &c, &path, TECHNIQUE_SYN, 0, true));
     unsigned zeros = 0;
-    for (uint32_t i = 0; i < 500000; i++) {
-        struct endpoint ep = {addr_from_v4(0xc6130000 + i), {80, TECHNIQUE_SYN}};
-        uint64_t cookie = probe_cookie(&c.key, path.source, ep.addr, 61000, 80);
-        if ((uint16_t)(cookie >> 32) == 0) {
-            check_stamp(&s, &c, &path, &ep, 1, 0);
+    assert_true(stamp_init(&s, &c, &us, TECHNIQUE_SYN, 0, true));
+    for (uint32_t dest = 0xc6130000; dest < 0xc6130000 + 500000; dest++)
+        if (id_of(&c, dest) == 0) {
+            check_stamp(&s, &c, &us, &(struct endpoint){addr_from_v4(dest), {80, TECHNIQUE_SYN}}, 1, 0);
             zeros++;
         }
-    }
     assert_int_not_equal(zeros, 0);
+}
+
+/* One header in 2^32 or so sums up to what carries even in its last fold: 0x1ffff after the first, 0x10000 after the
+ * second. It is looked for from its end: the address that a header with that sum has, if the cookie agrees. */
+static void test_last_fold_carries(void **state) {
+    (void)state;
+    unsigned found = 0;
+    for (uint64_t key = 0; key < 40 && found == 0; key++) {
+        struct probe_config c = config_of(key);
+        struct stamp s;
+        assert_true(stamp_init(&s, &c, &us, TECHNIQUE_SYN, 0, true));
+        for (uint32_t id = 1; id <= UINT16_MAX; id++) {
+            uint32_t dest = (uint32_t)(UINT64_C(0x1ffffffff) - s.ip_sum - id);
+            if (id_of(&c, dest) != id)
+                continue;
+            check_stamp(&s, &c, &us, &(struct endpoint){addr_from_v4(dest), {80, TECHNIQUE_SYN}}, 1, 0);
+            found++;
+        }
+    }
+    assert_int_not_equal(found, 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_built),
         cmocka_unit_test(test_no_identification_is_zero),
+        cmocka_unit_test(test_last_fold_carries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
