@@ -2,9 +2,10 @@
  * injects can pass, beside the XDP wire's and the packet wire's send. One thread; the rounds take turns, so that what
  * else the machine does falls on all alike. In namespaces of its own; needs root. Prints a line of JSON a row.
  *
- *     bench-wire-xdp [INTERFACE SECONDS]
+ *     bench-wire-xdp [INTERFACE SECONDS | receive]
  *
- * With an interface there is only the bare loop, over that one, for so long: its other end counts. */
+ * With an interface there is only the bare loop, over that one, for so long: its other end counts. With "receive", what
+ * the wires receive of a far end on another processor that injects TCP frames to our ports as fast as it can. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -13,7 +14,9 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +81,10 @@ static void draw(struct bench *b) {
 }
 
 static int64_t send_once(struct bench *b) {
-    return b->wire->ops->send(b->wire, b->frames, b->batch);
+    int n = b->wire->ops->send(b->wire, b->frames, b->batch);
+    if (n >= 0 && (unsigned)n < b->batch)
+        b->wire->ops->wait(b->wire, NS_PER_MS);
+    return n;
 }
 
 /* The batch was filled once; every run sends the same frames. */
@@ -149,9 +155,128 @@ static void print(const char *what, unsigned batch, struct figures *f) {
            batch, f[REPEATS / 2].fps, f[0].fps, f[REPEATS - 1].fps, f[REPEATS / 2].cpu_ns);
 }
 
+/* A far end that sends without pause. */
+struct flood {
+    struct bench *b;
+    atomic_bool stop;
+    pthread_t thread;
+    uint64_t sent;
+};
+
+static void pin(unsigned processor) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    (void)sched_setaffinity(0, sizeof one, &one); /* with one processor, both ends share it */
+}
+
+static void *flood_run(void *arg) {
+    struct flood *f = arg;
+    pin(1);
+    while (!atomic_load_explicit(&f->stop, memory_order_relaxed)) {
+        int64_t n = send_once(f->b);
+        if (n < 0) {
+            fprintf(stderr, "bench-wire-xdp: %s\n", strerror((int)-n));
+            exit(1);
+        }
+        f->sent += (uint64_t)n;
+    }
+    return NULL;
+}
+
+/* TCP to our port at our address, without a checksum, which no wire looks at. */
+static void draw_replies(struct bench *b) {
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        uint8_t *ip = b->bytes[i] + ETHERNET_HEADER_LEN;
+        memset(b->bytes[i], 0, sizeof b->bytes[i]);
+        memset(b->bytes[i], 0xff, 6);
+        store_be16(b->bytes[i] + 12, ETH_P_IP);
+        store_be16(ip, 0x4500);
+        store_be16(ip + 2, FRAME_BYTES - ETHERNET_HEADER_LEN);
+        store_be16(ip + 8, 64 << 8 | IPPROTO_TCP);
+        store_be32(ip + 12, 0xc6120100 + i);
+        store_be32(ip + 16, 0xc6120002);
+        store_be16(ip + 20, 80);
+        store_be16(ip + 22, 40000);
+        b->frames[i] = (struct frame){.data = b->bytes[i], .len = FRAME_BYTES};
+    }
+}
+
+/* What a receiver took in a round, and what it cost its thread. */
+struct taken {
+    struct figures figures;
+    uint64_t frames, calls, sent, ring_dropped;
+};
+
+static struct taken take(struct bench *b, struct wire *near, struct flood *flood) {
+    struct frame got[WIRE_BATCH_MAX];
+    struct taken t = {.frames = 0};
+    struct wire_stats before, after;
+    uint64_t drained, sum = 0, start = clock_mono_ns(), cpu = cpu_ns(), sent = flood->sent;
+    near->ops->stats(near, &before);
+    while (clock_mono_ns() - start < b->round_ns) {
+        int n = near->ops->recv(near, got, WIRE_BATCH_MAX, &drained);
+        for (int i = 0; i < n; i++)
+            sum += load_be32(got[i].data + ETHERNET_HEADER_LEN + 12);
+        t.frames += n > 0 ? (uint64_t)n : 0;
+        t.calls++;
+        if (n <= 0)
+            near->ops->wait(near, NS_PER_MS);
+    }
+    t.figures.fps = (double)t.frames * 1e9 / (double)(clock_mono_ns() - start);
+    t.figures.cpu_ns = t.frames ? (double)(cpu_ns() - cpu) / (double)t.frames : 0;
+    t.sent = flood->sent - sent;
+    near->ops->stats(near, &after);
+    t.ring_dropped = after.ring_dropped - before.ring_dropped;
+    return sum ? t : (struct taken){.frames = 0};
+}
+
+static int compare_taken(const void *a, const void *b) {
+    return compare(&((const struct taken *)a)->figures, &((const struct taken *)b)->figures);
+}
+
+static void measure_receiver(struct bench *b, const struct wire_ops *ops) {
+    struct taken t[REPEATS];
+    struct wire_config c = {.ifname = "n0", .ifindex = (int)if_nametoindex("n0"), .ring_bytes = 64 << 20,
+                            .receive = true, .filter = {.port_lo = 40000, .port_hi = 40003}};
+    b->config = c;
+    struct wire *near = open_wire(b, ops);
+    b->config = (struct wire_config){.ifname = "f0", .ifindex = (int)if_nametoindex("f0"), .ring_bytes = 1 << 20};
+    b->wire = open_wire(b, &wire_xdp_ops);
+    struct flood flood = {.b = b};
+    pthread_create(&flood.thread, NULL, flood_run, &flood);
+    pin(0);
+    for (unsigned k = 0; k < REPEATS; k++)
+        t[k] = take(b, near, &flood);
+    atomic_store(&flood.stop, true);
+    pthread_join(flood.thread, NULL);
+    near->ops->close(near);
+    b->wire->ops->close(b->wire);
+    qsort(t, REPEATS, sizeof *t, compare_taken);
+    const struct taken *m = &t[REPEATS / 2];
+    printf("{\"receive\":\"%s\",\"fps\":%.0f,\"least\":%.0f,\"most\":%.0f,\"cpu_ns\":%.0f,\"a_call\":%.1f,"
+           "\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"ring_dropped\":%" PRIu64 "}\n",
+           ops->name, m->figures.fps, t[0].figures.fps, t[REPEATS - 1].figures.fps, m->figures.cpu_ns,
+           (double)m->frames / (double)m->calls, m->sent, m->frames, m->ring_dropped);
+    fflush(stdout);
+}
+
+static int run_receive(struct bench *b) {
+    if (space_enter() < 0 || system("PATH=$PATH:/usr/sbin:/sbin; ip addr add 198.18.0.2/24 dev n0 &&"
+                                    " ethtool -K n0 gro on && ethtool -K f0 gro on") != 0) {
+        fputs("bench-wire-xdp: cannot make its network\n", stderr);
+        return 1;
+    }
+    draw_replies(b);
+    b->batch = 1024;
+    measure_receiver(b, &wire_xdp_ops);
+    measure_receiver(b, &wire_packet_ops);
+    return 0;
+}
+
 static int run_on(struct bench *b, const char *ifname, const char *seconds) {
     if (parse_duration(seconds, &b->round_ns) < 0 || if_nametoindex(ifname) == 0) {
-        fputs("usage: bench-wire-xdp [INTERFACE SECONDS]\n", stderr);
+        fputs("usage: bench-wire-xdp [INTERFACE SECONDS | receive]\n", stderr);
         return 2;
     }
     b->config = (struct wire_config){.ifname = ifname, .ifindex = (int)if_nametoindex(ifname), .ring_bytes = 1 << 20};
@@ -167,6 +292,8 @@ int main(int argc, char **argv) {
     draw(&b);
     if (argc == 3)
         return run_on(&b, argv[1], argv[2]);
+    if (argc == 2 && strcmp(argv[1], "receive") == 0)
+        return run_receive(&b);
     if (space_enter() < 0 || drop_all_at_far_end() < 0) {
         fputs("bench-wire-xdp: cannot make its network\n", stderr);
         return 1;

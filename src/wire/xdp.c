@@ -11,8 +11,6 @@
 #include "wire/xdp_hook.h"
 #include "wire/xdp_transmit.h"
 
-#define REFUSAL_NAP_NS (50 * NS_PER_US)
-
 struct xdp_wire {
     struct wire base;
     struct xdp_hook *hook;
@@ -108,8 +106,9 @@ static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     struct timespec t = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
     struct pollfd p[XDP_QUEUES_MAX + 1];
     if (!w->receives && !h->zerocopy) { /* nobody says when a driver that refused a frame has room again */
-        if (w->sender.stuck_since)
-            clock_sleep_until(clock_mono_ns() + (timeout_ns < REFUSAL_NAP_NS ? timeout_ns : REFUSAL_NAP_NS));
+        uint64_t rest = w->sender.rest_until_ns, now = clock_mono_ns();
+        if (rest > now)
+            clock_sleep_until(now + (rest - now < timeout_ns ? rest - now : timeout_ns));
         return;
     }
     unsigned n = 0, step = w->receives ? 1 : h->n_senders;

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define RUN_MIN 64u /* frames: fewer hardly cost less */
+#define RUN_MIN 256u /* frames: fewer hardly cost less */
 #define STUCK_NS (50 * NS_PER_MS)
 
 /* Most frames are within a block, and two copies whose length the compiler knows cost less than one of any length. */
@@ -77,6 +77,7 @@ static int inject(struct xdp_sender *s, const struct frame *frames, unsigned n, 
     int r = xdp_hook_run(s->hook, s->batch, filled, bytes);
     unsigned done = __atomic_load_n(&s->batch->next, __ATOMIC_ACQUIRE); /* also if a signal cut it short */
     *full = r == -ENOMEM || __atomic_load_n(&fate->refused, __ATOMIC_RELAXED) != refused;
+    s->rest_until_ns = *full ? clock_mono_ns() + XDP_REST_NS : 0;
     s->run_limit = next_limit(s->run_limit, done, *full);
     int death = read_death(fate, sent + done);
     if (death < 0)
@@ -145,6 +146,8 @@ int xdp_transmit(struct xdp_sender *s, const struct frame *frames, unsigned n, s
     /* Elsewhere the program would take another sender's frames. */
     if (h->n_senders > 1 && sched_getcpu() != (int)s->processor)
         return -(counts->last_send_error = EXDEV);
+    if (s->rest_until_ns && clock_mono_ns() < s->rest_until_ns)
+        return 0;
     while (done < n && !full) {
         unsigned fit = count_fit(h, frames + done, n - done);
         int r = 0, refusal = fit ? 0 : EMSGSIZE;

@@ -5,8 +5,14 @@
 #ifndef NOCTULE_WIRE_XDP_TRANSMIT_H
 #define NOCTULE_WIRE_XDP_TRANSMIT_H
 
+#include "base/clock.h"
 #include "wire/wire.h"
 #include "wire/xdp_hook.h"
+
+/* The kernel makes a pool of pages for each run, which lives for a second more if frames are on their way when it ends;
+ * and for each pool that goes it walks over all that there are, on the whole machine, under one lock. The price of runs
+ * thus rises with the square of their number: thousands a second, as a driver's full ring would have it, stall all. */
+#define XDP_REST_NS (200 * NS_PER_US)
 
 /* One of those that transmit there; it has one thread. */
 struct xdp_sender {
@@ -16,6 +22,7 @@ struct xdp_sender {
     unsigned processor;      /* with several senders: of its thread */
     unsigned next_queue;
     unsigned run_limit;      /* frames that the next run may inject; XDP_BATCH_MAX at most */
+    uint64_t rest_until_ns;  /* CLOCK_MONOTONIC; until then nothing is offered to a driver that refused; 0: none did */
     uint64_t stuck_since;    /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
 };
 
