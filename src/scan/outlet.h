@@ -6,9 +6,9 @@
 
 #include "scan/engine.h"
 
-#define BOX_FRAMES (SCAN_BATCH_MAX + PROBE_PARTS_MAX)
+#define BOX_FRAMES (SCAN_BATCH_XDP + PROBE_PARTS_MAX)
 #define BOX_STEP 64u      /* frames begin at multiples of it: a cache line */
-#define BOX_BYTES 196608u  /* what is to be sent ... */
+#define BOX_BYTES 589824u /* what is to be sent: that many SYNs over IPv6, with their steps; ... */
 #define BOX_SLACK 1536u    /* ... and what building the last frame may need beside it */
 
 /* The frames of one batch for one wire. Frame i + 1 stands behind frame i, at the next BOX_STEP. */

@@ -131,7 +131,7 @@ static int wires_open(struct scan *s, struct error *e) {
         if (err < 0)
             return err;
         if (w->ops == &wire_xdp_ops)
-            s->batch_max = SCAN_BATCH_MAX;
+            s->batch_max = SCAN_BATCH_XDP;
     }
     return err;
 }

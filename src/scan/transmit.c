@@ -14,7 +14,8 @@
 #define LOOKED_MAX 65536u          /* positions looked at for one batch */
 #define NAP_NS UINT64_C(500000)        /* longest sleep while the watermark may still move */
 #define SLICE_NS UINT64_C(50000000)    /* longest sleep at all: a signal is heard within 50 ms */
-#define BATCHES_PER_SECOND 2000u       /* a batch is half a millisecond's worth of frames, so the wire sees no bursts */
+#define BATCHES_PER_SECOND 2000u       /* a batch is half a millisecond's worth of frames, so the wire sees no bursts ... */
+#define BATCHES_PER_SECOND_XDP 500u    /* ... but where each costs the more, the more they are */
 #define BATCHES_PER_SECOND_MIN 100u    /* and never more than 10 ms' worth, however long the thread was held up */
 #define PRESSURE_HIGH 128u             /* of 256: sinks are behind, stop sending */
 
@@ -228,7 +229,8 @@ static unsigned batch_of(uint64_t milli_pps, uint64_t batches, unsigned max) {
 }
 
 static void rate_set(struct transmitter *t, uint64_t milli_pps) {
-    t->batch = batch_of(milli_pps, BATCHES_PER_SECOND, scan_of(t)->batch_max);
+    bool xdp = scan_of(t)->batch_max == SCAN_BATCH_XDP;
+    t->batch = batch_of(milli_pps, xdp ? BATCHES_PER_SECOND_XDP : BATCHES_PER_SECOND, scan_of(t)->batch_max);
     t->batch_max = batch_of(milli_pps, BATCHES_PER_SECOND_MIN, scan_of(t)->batch_max);
     uint64_t pps = milli_pps == 0 ? UINT64_C(1000000) : milli_pps / 1000;
     t->generator.sample_every = pps / RTT_TABLE_SIZE + 1;
