@@ -11,13 +11,24 @@
 #include "wire/xdp_hook.h"
 #include "wire/xdp_transmit.h"
 
+/* While the queues are busy, the packet wire waits so long for its turn: a look at it is two system calls. */
+#define PACKET_EVERY_NS (200 * NS_PER_US)
+
+/* A frame wakes whoever polls for it, which costs more than all else about it. So after so many without a pause the
+ * receiver sleeps by the clock instead, and finds the more of them. */
+#define BUSY_FRAMES 32u
+#define BUSY_NAP_NS (50 * NS_PER_US)
+
 struct xdp_wire {
     struct wire base;
     struct xdp_hook *hook;
     struct xdp_sender sender; /* of a handle that only sends */
     struct wire *packet;     /* on the same interface: what XDP passes on, what a receiver sends, and the counters */
     bool receives;
-    unsigned turn;           /* the source to begin with */
+    unsigned turn;           /* the queue to begin with */
+    unsigned taken;          /* frames since the latest wait */
+    uint64_t packet_next_ns; /* CLOCK_MONOTONIC of the packet wire's turn, and ... */
+    uint64_t packet_drained_ns; /* ... its watermark */
     struct wire_stats counts;
 };
 
@@ -70,45 +81,59 @@ static int xdp_send(struct wire *base, const struct frame *frames, unsigned n) {
     return xdp_transmit(&w->sender, frames, n, &w->counts);
 }
 
-/* Every source once, each time beginning with the next one; what comes after the last queue is the packet wire. */
+/* The packet wire goes first when it is its turn, so that busy queues leave it room; and last when they are idle. */
+static int packet_turn(struct xdp_wire *w, struct frame *frames, unsigned max, uint64_t now_ns) {
+    w->packet_next_ns = now_ns + PACKET_EVERY_NS;
+    return w->packet->ops->recv(w->packet, frames, max, &w->packet_drained_ns);
+}
+
+/* Every queue once, each time beginning with the next one. */
 static int xdp_recv(struct wire *base, struct frame *frames, unsigned max, uint64_t *drained_ns) {
     struct xdp_wire *w = (struct xdp_wire *)base;
     struct xdp_hook *h = w->hook;
-    uint64_t now = clock_mono_ns(), real = clock_real_ns(), drained = 0;
-    unsigned n = 0, n_sources = h->n_queues + 1;
-    int dead = 0;
+    uint64_t now = clock_mono_ns(), real = clock_real_ns();
+    unsigned n = 0;
+    int r = 0;
     *drained_ns = 0;
     if (!w->receives)
         return 0;
-    for (unsigned i = 0; i < n_sources; i++) {
-        unsigned source = (w->turn + i) % n_sources;
-        if (source < h->n_queues) {
-            struct xdp_queue *q = &h->queues[source];
-            n += xdp_queue_recv(q, frames + n, max - n, now, real);
+    bool is_turn = now >= w->packet_next_ns;
+    if (is_turn && (r = packet_turn(w, frames, max, now)) > 0)
+        n = (unsigned)r;
+    uint64_t drained = UINT64_MAX;
+    for (unsigned i = 0; i < h->n_queues; i++) {
+        struct xdp_queue *q = &h->queues[(w->turn + i) % h->n_queues];
+        n += xdp_queue_recv(q, frames + n, max - n, now, real);
+        if (q->drained_ns < drained)
             drained = q->drained_ns;
-        } else {
-            int r = w->packet->ops->recv(w->packet, frames + n, max - n, &drained);
-            if (r < 0)
-                dead = r;
-            else
-                n += (unsigned)r;
-        }
-        if (i == 0 || drained < *drained_ns)
-            *drained_ns = drained;
     }
     w->turn++;
-    return n == 0 ? dead : (int)n;
+    if (n == 0 && !is_turn)
+        r = packet_turn(w, frames, max, now);
+    *drained_ns = w->packet_drained_ns < drained ? w->packet_drained_ns : drained;
+    w->taken += n;
+    return n > 0 ? (int)n : r;
+}
+
+static void nap(uint64_t ns, uint64_t timeout_ns) {
+    clock_sleep_until(clock_mono_ns() + (ns < timeout_ns ? ns : timeout_ns));
 }
 
 static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     struct xdp_wire *w = (struct xdp_wire *)base;
     const struct xdp_hook *h = w->hook;
+    bool is_busy = w->taken >= BUSY_FRAMES;
     struct timespec t = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
     struct pollfd p[XDP_QUEUES_MAX + 1];
+    w->taken = 0;
     if (!w->receives && !h->zerocopy) { /* nobody says when a driver that refused a frame has room again */
         uint64_t rest = w->sender.rest_until_ns, now = clock_mono_ns();
         if (rest > now)
-            clock_sleep_until(now + (rest - now < timeout_ns ? rest - now : timeout_ns));
+            nap(rest - now, timeout_ns);
+        return;
+    }
+    if (is_busy) {
+        nap(BUSY_NAP_NS, timeout_ns);
         return;
     }
     unsigned n = 0, step = w->receives ? 1 : h->n_senders;

@@ -344,6 +344,29 @@ static void test_frames_on_their_way_hold_the_watermark(void **state) {
     xdp_hook_release(h);
 }
 
+/* A queue that is never empty keeps neither the kernel's frames nor the watermark waiting for ever. */
+static void test_busy_queues_leave_others_their_turn(void **state) {
+    struct bench *b = bench_of(state);
+    enum { WAITING = 50 };
+    uint8_t frame[64], arp[64];
+    struct frame got;
+    bool is_seen = false;
+    space_tcp_frame(frame, sizeof frame, 80, 40000, 0);
+    space_tcp_frame(arp, sizeof arp, 80, 40000, 0);
+    store_be16(arp + 12, ETH_P_ARP);
+    for (unsigned i = 0; i < WAITING; i++)
+        inject(b, frame, sizeof frame);
+    inject(b, arp, sizeof arp);
+    uint64_t drained = 0, sent = clock_mono_ns(), end = sent + LIMIT_NS;
+    while ((!is_seen || drained <= sent) && clock_mono_ns() < end) {
+        inject(b, frame, sizeof frame);
+        int n = b->w->ops->recv(b->w, &got, 1, &drained);
+        assert_in_range(n, 0, 1);
+        is_seen = is_seen || (n == 1 && load_be16(got.data + 12) == ETH_P_ARP);
+    }
+    assert_true(is_seen && drained > sent);
+}
+
 static void test_a_dead_interface_is_noticed(void **state) {
     struct bench *b = bench_of(state);
     struct frame got[4];
@@ -377,6 +400,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_drops_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_waiting_frames_hold_the_watermark, set_up, tear_down),
         cmocka_unit_test(test_frames_on_their_way_hold_the_watermark),
+        cmocka_unit_test_setup_teardown(test_busy_queues_leave_others_their_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_interface_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_receiver_sends_too, set_up, tear_down),
     };
