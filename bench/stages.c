@@ -1,7 +1,7 @@
-/* Nanoseconds that each stage of a probe and of a reply costs, on one core: what the program itself adds to the kernel's
- * price of a frame. Prints a table, and writes a line of JSON a stage into the file that is named, if one is. The plan is
- * the lab's (198.18.0.0/15, 20 ports); that of a dry run has 32,768 ports, 2^32 endpoints; that of many parts is all of
- * IPv4 but 5,000 networks. Time is this thread's on the CPU, so that a busy machine disturbs less. */
+/* Nanoseconds that each stage of a probe and of a reply costs, on one core: what the program itself adds to the
+ * kernel's price of a frame. Prints a table, and writes a line of JSON a stage into the file that is named, if one is.
+ * The plan is the lab's (198.18.0.0/15, 20 ports); that of a dry run has 32,768 ports, 2^32 endpoints; that of many
+ * parts is all of IPv4 but 5,000 networks. Time is this thread's on the CPU, so that a busy machine disturbs less. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
 #define SIPHASH_LANES 16u
 #define SIPHASH_END_WORDS 3u
 
-/* The last words of the messages: word j of message i is word[j][i], little-endian. The last one holds the length of the
- * whole message as SipHash wants it: modulo 256, above what is left of the data (siphash_last()). */
+/* The last words of the messages: word j of message i is word[j][i], little-endian. The last one holds the length of
+ * the whole message as SipHash wants it: modulo 256, above what is left of the data (siphash_last()). */
 struct siphash_ends {
     uint64_t word[SIPHASH_END_WORDS][SIPHASH_LANES];
 };

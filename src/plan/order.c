@@ -69,8 +69,8 @@ static void step_all(const struct order *o, uint64_t *x, unsigned n) {
         x[i] = step(o, x[i]);
 }
 
-/* No branch depends on one number: whether it is below n cannot be predicted, and a wrong guess costs as much as a step.
- * So all take one step, and then those that are outside another one, until few are. */
+/* No branch depends on one number: whether it is below n cannot be predicted, and a wrong guess costs as much as a
+ * step. So all take one step, and then those that are outside another one, until few are. */
 static void walk_together(const struct order *o, const uint64_t *positions, unsigned n, uint64_t *indexes) {
     uint64_t x[TOGETHER];
     uint16_t place[TOGETHER]; /* x[i] is on the cycle of positions[place[i]] */

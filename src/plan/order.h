@@ -11,8 +11,8 @@
 #define ORDER_MAX (UINT64_C(1) << 63) /* largest N */
 #define ORDER_ROUNDS 6                /* even: each half is rewritten equally often */
 
-/* What a round multiplies by, twice. Odd constants of balanced bits: the fractions of the golden ratio and of the square
- * root of two. */
+/* What a round multiplies by, twice. Odd constants of balanced bits: the fractions of the golden ratio and of the
+ * square root of two. */
 #define ORDER_FIRST UINT64_C(0x9e3779b97f4a7c15)
 #define ORDER_SECOND UINT64_C(0x6a09e667f3bcc909)
 
@@ -20,7 +20,7 @@ struct order {
     uint64_t n;
     uint64_t key[ORDER_ROUNDS];
     unsigned left_bits, right_bits;
-    enum vector_way way; /* of order_at_many(); vector_best(), unless a test wants another */
+    enum vector_way way; /* of order_at_many(), where AVX-512 alone differs; vector_best() unless tests want another */
 };
 
 /* n is 1..ORDER_MAX. The same (n, seed) gives the same order on every machine; orders of different n or seed are

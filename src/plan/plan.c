@@ -122,8 +122,8 @@ static inline struct endpoint endpoint_of(const struct slot_set *set, const stru
 
 #define TOGETHER 64u /* indexes whose parts are searched at the same time */
 
-/* The part of an index. As many steps for one index as for another, and no branch on what they find: a wrong guess costs
- * more than steps that find nothing any more. */
+/* The part of an index. As many steps for one index as for another, and no branch on what they find: a wrong guess
+ * costs more than steps that find nothing any more. */
 static inline size_t part_at(const struct plan *p, uint64_t index) {
     const uint64_t *base = p->bases.items;
     const uint32_t *guide = p->guide + (index >> p->guide_shift);

@@ -343,7 +343,8 @@ static void test_quotients(void **state) {
     (void)state;
     uint64_t random = 11;
     for (unsigned i = 0; i < 200000; i++) {
-        uint32_t n = i < 70000 ? i + 1 : (uint32_t)(random_splitmix(&random) >> (32 + random_splitmix(&random) % 32)) | 1;
+        unsigned shift = (unsigned)(32 + random_splitmix(&random) % 32);
+        uint32_t n = i < 70000 ? i + 1 : (uint32_t)(random_splitmix(&random) >> shift) | 1;
         uint64_t multiple = random_splitmix(&random) >> random_splitmix(&random) % 64, most = UINT64_MAX / n;
         multiple = (multiple > most ? most : multiple) * n;
         check_quotient(multiple, n);
