@@ -9,10 +9,10 @@
 #include "wire/wire.h"
 #include "wire/xdp_hook.h"
 
-/* The kernel makes a pool of pages for each run, which lives for a second more if frames are on their way when it ends;
- * and for each pool that goes it walks over all that there are, on the whole machine, under one lock. The price of runs
- * thus rises with the square of their number: thousands a second, as a driver's full ring would have it, stall all. */
-#define XDP_REST_NS (200 * NS_PER_US)
+/* A driver that refused a frame is left alone for so long: its ring drains meanwhile. To try again at once would cost
+ * more than a run: the kernel makes a pool of pages for each, which lives for a second more if frames are on their way
+ * when it ends; and for each pool that goes it walks over all that there are, on the whole machine, under one lock. */
+#define XDP_REST_NS (50 * NS_PER_US)
 
 /* One of those that transmit there; it has one thread. */
 struct xdp_sender {
