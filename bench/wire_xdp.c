@@ -2,10 +2,11 @@
  * injects can pass, beside the XDP wire's and the packet wire's send. One thread; the rounds take turns, so that what
  * else the machine does falls on all alike. In namespaces of its own; needs root. Prints a line of JSON a row.
  *
- *     bench-wire-xdp [INTERFACE SECONDS | receive]
+ *     bench-wire-xdp [INTERFACE SECONDS | receive | senders]
  *
  * With an interface there is only the bare loop, over that one, for so long: its other end counts. With "receive", what
- * the wires receive of a far end on another processor that injects TCP frames to our ports as fast as it can. */
+ * the wires receive of a far end on another processor that injects TCP frames to our ports as fast as it can. With "senders", what one and two of
+ * them transmit, each on a processor of its own, where the far end drops too. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -35,6 +36,7 @@
 #define BATCH_MAX 4096u
 #define ROUND_NS (300 * NS_PER_MS)
 #define REPEATS 5u
+#define SENDERS_MAX 2u
 
 /* Frames that the far end's driver took. */
 struct figures {
@@ -81,11 +83,15 @@ static void draw(struct bench *b) {
     }
 }
 
-static int64_t send_once(struct bench *b) {
-    int n = b->wire->ops->send(b->wire, b->frames, b->batch);
+static int64_t send_by(const struct bench *b, struct wire *w) {
+    int n = w->ops->send(w, b->frames, b->batch);
     if (n >= 0 && (unsigned)n < b->batch)
-        b->wire->ops->wait(b->wire, NS_PER_MS);
+        w->ops->wait(w, NS_PER_MS);
     return n;
+}
+
+static int64_t send_once(struct bench *b) {
+    return send_by(b, b->wire);
 }
 
 /* The batch was filled once; every run sends the same frames. */
@@ -159,9 +165,11 @@ static void print(const char *what, unsigned batch, struct figures *f) {
            batch, f[REPEATS / 2].fps, f[0].fps, f[REPEATS - 1].fps, f[REPEATS / 2].cpu_ns);
 }
 
-/* A far end that sends without pause. */
+/* A thread that sends without pause. */
 struct flood {
     struct bench *b;
+    struct wire *wire;
+    unsigned processor;
     atomic_bool stop;
     pthread_t thread;
     uint64_t sent;
@@ -176,9 +184,9 @@ static void pin(unsigned processor) {
 
 static void *flood_run(void *arg) {
     struct flood *f = arg;
-    pin(1);
+    pin(f->processor);
     while (!atomic_load_explicit(&f->stop, memory_order_relaxed)) {
-        int64_t n = send_once(f->b);
+        int64_t n = send_by(f->b, f->wire);
         if (n < 0) {
             fprintf(stderr, "bench-wire-xdp: %s\n", strerror((int)-n));
             exit(1);
@@ -247,7 +255,7 @@ static void measure_receiver(struct bench *b, const struct wire_ops *ops) {
     struct wire *near = open_wire(b, ops);
     b->config = (struct wire_config){.ifname = "f0", .ifindex = (int)if_nametoindex("f0"), .ring_bytes = 1 << 20};
     b->wire = open_wire(b, &wire_xdp_ops);
-    struct flood flood = {.b = b};
+    struct flood flood = {.b = b, .wire = b->wire, .processor = 1};
     pthread_create(&flood.thread, NULL, flood_run, &flood);
     pin(0);
     for (unsigned k = 0; k < REPEATS; k++)
@@ -278,9 +286,60 @@ static int run_receive(struct bench *b) {
     return 0;
 }
 
+/* Frames a second of n senders together. */
+static double measure_senders(struct bench *b, unsigned n) {
+    struct flood floods[SENDERS_MAX];
+    double sent = 0;
+    b->config = (struct wire_config){.ifname = "n0", .ifindex = (int)if_nametoindex("n0"), .ring_bytes = 1 << 20,
+                                     .receive = true, .senders = n};
+    struct wire *receiver = open_wire(b, &wire_xdp_ops);
+    b->config.receive = false;
+    b->config.receiver = receiver;
+    for (unsigned i = 0; i < n; i++) {
+        b->config.sender = b->config.processor = i;
+        floods[i] = (struct flood){.b = b, .wire = open_wire(b, &wire_xdp_ops), .processor = i};
+    }
+    uint64_t start = clock_mono_ns();
+    for (unsigned i = 0; i < n; i++)
+        pthread_create(&floods[i].thread, NULL, flood_run, &floods[i]);
+    clock_sleep_until(start + b->round_ns);
+    for (unsigned i = 0; i < n; i++)
+        atomic_store(&floods[i].stop, true);
+    for (unsigned i = 0; i < n; i++) {
+        pthread_join(floods[i].thread, NULL);
+        sent += (double)floods[i].sent;
+    }
+    double fps = sent * 1e9 / (double)(clock_mono_ns() - start);
+    for (unsigned i = 0; i < n; i++)
+        wire_xdp_ops.close(floods[i].wire);
+    wire_xdp_ops.close(receiver);
+    return fps;
+}
+
+static int run_senders(struct bench *b) {
+    struct figures f[SENDERS_MAX][REPEATS];
+    if (space_enter() < 0 ||
+        system("PATH=$PATH:/usr/sbin:/sbin; ip link del n0 && ip link add n0 numrxqueues 2 numtxqueues 2 type veth peer"
+               " name f0 numrxqueues 2 numtxqueues 2 && ip link set n0 up && ip link set f0 up") != 0 ||
+        drop_all_at_far_end() < 0 || system("echo 0 >/sys/class/net/f0/threaded") != 0) {
+        fputs("bench-wire-xdp: cannot make its network\n", stderr);
+        return 1;
+    }
+    b->batch = BATCH_MAX;
+    for (unsigned k = 0; k < REPEATS; k++)
+        for (unsigned n = 1; n <= SENDERS_MAX; n++)
+            f[n - 1][k] = (struct figures){.fps = measure_senders(b, n)};
+    for (unsigned n = 1; n <= SENDERS_MAX; n++) {
+        qsort(f[n - 1], REPEATS, sizeof f[n - 1][0], compare);
+        printf("{\"senders\":%u,\"batch\":%u,\"fps\":%.0f,\"least\":%.0f,\"most\":%.0f}\n", n, b->batch,
+               f[n - 1][REPEATS / 2].fps, f[n - 1][0].fps, f[n - 1][REPEATS - 1].fps);
+    }
+    return 0;
+}
+
 static int run_on(struct bench *b, const char *ifname, const char *seconds) {
     if (parse_duration(seconds, &b->round_ns) < 0 || if_nametoindex(ifname) == 0) {
-        fputs("usage: bench-wire-xdp [INTERFACE SECONDS | receive]\n", stderr);
+        fputs("usage: bench-wire-xdp [INTERFACE SECONDS | receive | senders]\n", stderr);
         return 2;
     }
     b->config = (struct wire_config){.ifname = ifname, .ifindex = (int)if_nametoindex(ifname), .ring_bytes = 1 << 20};
@@ -298,6 +357,8 @@ int main(int argc, char **argv) {
         return run_on(&b, argv[1], argv[2]);
     if (argc == 2 && strcmp(argv[1], "receive") == 0)
         return run_receive(&b);
+    if (argc == 2 && strcmp(argv[1], "senders") == 0)
+        return run_senders(&b);
     if (space_enter() < 0 || drop_all_at_far_end() < 0) {
         fputs("bench-wire-xdp: cannot make its network\n", stderr);
         return 1;
