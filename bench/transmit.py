@@ -45,8 +45,8 @@ def masscan(sink, _, *options):
 
 
 def zmap(sink, _, *options):
-    """It knows one port a run, and sends its probes to an address one after the other: -P makes it last. -b: its default
-    list excludes this benchmarking range."""
+    """It knows one port a run, and sends its probes to an address one after the other: -P makes it last. -b: its
+    default list excludes this benchmarking range."""
     return ["zmap", "-q", "-p", 80, NET, "-P", 1000000, "-r", FASTEST, "-i", "scan0", "-S", SCANNER, "-G", sink.mac(),
             "-b", "/dev/null", *options, "-o", sink.path("found")]
 

@@ -1,5 +1,5 @@
-"""Scans as fast as this machine can: still whole, true and free of doubles, with every loss told; every frame right; and
-nothing left behind by a scan that is killed in the middle."""
+"""Scans as fast as this machine can: still whole, true and free of doubles, with every loss told; every frame right;
+and nothing left behind by a scan that is killed in the middle."""
 import json
 import os
 import pathlib

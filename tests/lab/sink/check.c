@@ -129,8 +129,8 @@ static struct sample *samples_read(const char *path, size_t *n) {
 
 static int plan_read(char **arguments, struct plan *plan) {
     addr_t first, last;
-    if (addr_parse(arguments[0], strlen(arguments[0]), &first) || addr_parse(arguments[1], strlen(arguments[1]), &last) ||
-        !addr_is_v4(first) || !addr_is_v4(last))
+    if (addr_parse(arguments[0], strlen(arguments[0]), &first) ||
+        addr_parse(arguments[1], strlen(arguments[1]), &last) || !addr_is_v4(first) || !addr_is_v4(last))
         return -EINVAL;
     plan->first = addr_v4(first);
     plan->last = addr_v4(last);

@@ -1,5 +1,5 @@
-"""The sink of tests/lab/sink as a test or benchmark sees it: a scanner's namespace on one end of a veth pair, and at the
-other an XDP program that counts and drops whatever comes."""
+"""The sink of tests/lab/sink as a test or benchmark sees it: a scanner's namespace on one end of a veth pair, and at
+the other an XDP program that counts and drops whatever comes."""
 import ipaddress
 import json
 import pathlib

@@ -1,6 +1,6 @@
 /* The far end of a link that swallows everything: each IPv4 frame is counted for its receive queue and dropped. ARP is
- * left to the kernel. A sample is taken of the frames of one endpoint in so many: whichever endpoint is in it has all its
- * frames in it, so that none comes twice unseen. */
+ * left to the kernel. A sample is taken of the frames of one endpoint in so many: whichever endpoint is in it has all
+ * its frames in it, so that none comes twice unseen. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>

@@ -3,9 +3,9 @@
  *     sink INTERFACE [EVERY MOST FILE]
  *
  * attaches it, says "ready" on stdout, and prints one line of JSON with all counters for each SIGUSR1 and at its end
- * (SIGTERM, SIGINT, or the death of its parent); all times are CLOCK_MONOTONIC. With EVERY it samples one endpoint in so
- * many, MOST frames at most, and at its end writes them to FILE, for the checker. The program hangs on a bpf_link, so
- * nothing of it outlives this process. */
+ * (SIGTERM, SIGINT, or the death of its parent); all times are CLOCK_MONOTONIC. With EVERY it samples one endpoint in
+ * so many, MOST frames at most, and at its end writes them to FILE, for the checker. The program hangs on a bpf_link,
+ * so nothing of it outlives this process. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>

@@ -136,7 +136,7 @@ struct endpoint {
 /* The next thing that an endpoint saw: its number, and the field of its tally above that. To write this down one after
  * the other is several times faster than to go to each endpoint's memory; the loader does that afterwards. */
 #define EVENT_FIELD_SHIFT 25u /* above the number: TRUTH_COUNTED_MAX is not one */
-#define EVENTS_PER_ENDPOINT 8u /* that there is room for, all endpoints together: a probe each, four re-probes, answers */
+#define EVENTS_PER_ENDPOINT 8u /* that there is room for, all together: a probe each, four re-probes, answers */
 #define EVENTS_MIN (1u << 22)  /* few endpoints may be asked very often */
 #define EVENTS_BLOCK 1024u     /* events in one element of the map: each of these takes 8 bytes at least */
 
@@ -347,8 +347,8 @@ TRUTH_FUNCTION uint64_t truth_slot_ns(const struct settings *s) {
     return ns ? ns : 1;
 }
 
-/* Whether one direction (TRUTH_IS_BURST_OUT or _IN) is in a burst so long after the first probe. Only where burst_us and
- * clear_us are not 0. */
+/* Whether one direction (TRUTH_IS_BURST_OUT or _IN) is in a burst so long after the first probe. Only where burst_us
+ * and clear_us are not 0. */
 TRUTH_FUNCTION bool truth_in_burst(const struct settings *s, enum truth_question direction, uint64_t since_ns) {
     uint64_t slot = since_ns / truth_slot_ns(s), hash = 0;
     uint64_t share = (uint64_t)s->burst_us * TRUTH_PPM / ((uint64_t)s->burst_us + s->clear_us);

@@ -29,6 +29,7 @@
 
 #define PATH_SIZE 4096
 #define HELD_BYTES (1u << 25) /* 100,000 answers between two looks at the ring */
+#define EVENTS_BLOCK_BYTES (EVENTS_BLOCK * sizeof(uint32_t))
 #define TURN_NS 100000        /* from one look to the next */
 
 struct loader {
@@ -152,7 +153,7 @@ static int world_load(struct loader *loader) {
     loader->endpoints = map_memory(world->maps.endpoints, loader->n_endpoints * sizeof(struct endpoint));
     loader->arrivals = map_memory(world->maps.arrivals, WORLD_ARRIVAL_BINS * sizeof(uint64_t));
     loader->source_ports = map_memory(world->maps.source_ports, 65536 * sizeof(uint64_t));
-    loader->events = map_memory(world->maps.events, bpf_map__max_entries(world->maps.events) * sizeof(uint32_t) * EVENTS_BLOCK);
+    loader->events = map_memory(world->maps.events, bpf_map__max_entries(world->maps.events) * EVENTS_BLOCK_BYTES);
     if (!loader->events || !loader->endpoints || !loader->arrivals || !loader->source_ports)
         return fail("map the counters", errno);
     return 0;

@@ -10,8 +10,8 @@
 #define CRC32C_REVERSED 0x82f63b78u /* Castagnoli's polynomial, lowest bit first */
 #define OFFSET_MAX 128u       /* of a header within a frame */
 
-/* Adds n 32-bit words at p; the caller has shown that they lie within the frame, and n is a constant. Their sum, carried
- * into 16 bits, is that of their halves (RFC 1071 2 C). */
+/* Adds n 32-bit words at p; the caller has shown that they lie within the frame, and n is a constant. Their sum,
+ * carried into 16 bits, is that of their halves (RFC 1071 2 C). */
 static __always_inline __u64 sum_words(__u64 sum, const void *p, __u32 n) {
     const __u32 *word = p;
 #pragma unroll
