@@ -186,23 +186,28 @@ static __always_inline bool is(const struct net_device *dev, __u32 ifindex) {
     return (__u32)dev->ifindex == ifindex && dev->nd_net.net->net_cookie == our_netns;
 }
 
-/* After each attempt to hand redirected frames to a driver: (from, to, sent, drops, err). Those that it has no room for
- * are the latest that were injected, since it is offered XDP_FLUSH of them before the next ones are made. The run ends
- * there, so that the process can offer the rest again. */
+/* After each attempt to hand redirected frames to a driver, in their order: (from, to, sent, drops, err). Those that it
+ * has no room for are the latest of them. The run ends there, so that the process can offer them again. */
 SEC("tp_btf/xdp_devmap_xmit")
 int transmitted(__u64 *args) {
     const struct net_device *from = (void *)args[0], *to = (void *)args[1];
-    int drops = (int)args[3], error = (int)args[4];
+    int sent = (int)args[2], drops = (int)args[3], error = (int)args[4];
     struct xdp_batch *batch;
-    if (drops <= 0 || !is(to, our_ifindex) || !is(from, LOOPBACK_IFINDEX) || !(batch = find_batch()))
+    if (!is(to, our_ifindex) || !is(from, LOOPBACK_IFINDEX) || !(batch = find_batch()))
         return 0;
-    if (error || (__u32)drops > batch->next) {
+    __u32 first = batch->offered + (__u32)sent, gap = batch->n_gaps;
+    batch->offered = first + (__u32)drops;
+    if (drops <= 0)
+        return 0;
+    if (error || batch->offered > batch->next || gap >= XDP_GAPS_MAX) {
         batch->fate.lost += (__u32)drops;
         batch->fate.error = error;
         return 0;
     }
     batch->fate.refused += (__u32)drops;
-    batch->next -= (__u32)drops;
+    batch->gaps[gap].first = first;
+    batch->gaps[gap].end = batch->offered;
+    batch->n_gaps = gap + 1;
     batch->n = batch->next;
     return 0;
 }

@@ -367,6 +367,6 @@ int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, 
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = blank, .data_size_in = bytes, .repeat = n ? (int)n : 1,
                 .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = XDP_FLUSH);
     batch->n = n;
-    batch->next = 0;
+    batch->next = batch->offered = batch->n_gaps = 0;
     return bpf_prog_test_run_opts(h->program, &options);
 }

@@ -9,7 +9,7 @@
 #define XDP_NO_SENDER 0xffu   /* on that processor none sends */
 #define XDP_QUEUES_MAX 64u    /* receive queues whose frames are taken; those of further ones pass on to the kernel */
 #define XDP_BATCH_MAX 4096u   /* frames that one run injects at most */
-#define XDP_FLUSH 16u         /* frames that the driver is offered at once: the kernel's DEV_MAP_BULK_SIZE at most */
+#define XDP_FLUSH 64u         /* frames after which the driver is told to send what it has been handed */
 #define XDP_BLOCK_BYTES 64u   /* frames are copied in pieces of a cache line */
 #define XDP_HALF_BYTES (XDP_BLOCK_BYTES / 2)
 #define XDP_BATCH_BLOCKS 16384u /* a power of two */
@@ -17,18 +17,28 @@
 
 /* What became of injected frames behind the program. */
 struct xdp_fate {
-    __u64 refused; /* the driver had no room for them: these are offered again, and not counted in `next` */
+    __u64 refused; /* the driver had no room for them: these are offered again */
     __u64 lost;    /* the driver could not transmit them, or was not even offered them */
     __s64 error;   /* negative errno of the latest lost one, or 0 */
     __u64 beside[5];
 };
 
+/* Injected frames that the driver had no room for: first .. end - 1. A run ends with the first of them, but the frame
+ * for which room was made by offering them follows, and may have left. */
+struct xdp_gap {
+    __u32 first, end;
+};
+#define XDP_GAPS_MAX 2u
+
 /* The frames of one run, which its program takes one after the other. One thread fills and runs it. It has its pages to
  * itself. */
 struct xdp_batch {
-    __u32 n;    /* frames to inject; fewer, once the driver refused one */
-    __u32 next; /* how many of them were */
-    __u64 beside[7];
+    __u32 n;        /* frames to inject; fewer, once the driver refused one */
+    __u32 next;     /* how many of them were */
+    __u32 offered;  /* how many of those the driver has been offered */
+    __u32 n_gaps;
+    struct xdp_gap gaps[XDP_GAPS_MAX]; /* what it refused, in ascending order */
+    __u64 beside[4];
     struct xdp_fate fate; /* of all runs */
     struct {
         __u32 block; /* the frame's first */

@@ -21,23 +21,50 @@ static void copy(void *block, const struct frame *f) {
     memcpy(to + rest, f->data + rest, XDP_HALF_BYTES);
 }
 
-/* Lays frames out for one run, at most n of them (XDP_BATCH_MAX); returns how many, and the bytes that the run asks
- * for. */
-static unsigned fill(struct xdp_batch *batch, const struct frame *frames, unsigned n, unsigned *bytes) {
-    unsigned i, used = 0;
+unsigned xdp_batch_fill(struct xdp_batch *batch, const struct frame *frames, unsigned n, uint64_t ahead,
+                        unsigned *bytes) {
+    unsigned laid = 0, used = 0;
     *bytes = XDP_HALF_BYTES;
-    for (i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++, ahead >>= 1) {
         unsigned blocks = (frames[i].len + XDP_BLOCK_BYTES - 1) / XDP_BLOCK_BYTES;
+        if (ahead & 1)
+            continue;
         if (used + blocks > XDP_BATCH_BLOCKS)
             break;
-        batch->slots[i].block = used;
-        batch->slots[i].len = frames[i].len;
+        batch->slots[laid].block = used;
+        batch->slots[laid].len = frames[i].len;
         copy(batch->blocks[used], &frames[i]);
         used += blocks;
         if (frames[i].len > *bytes)
             *bytes = frames[i].len;
+        laid++;
     }
-    return i;
+    return laid;
+}
+
+/* Where the frame stands, among those offered, that has number `laid` among those laid out. */
+static unsigned place_of(uint64_t ahead, unsigned laid) {
+    unsigned at = 0;
+    for (; ahead != 0; ahead >>= 1, at++) {
+        if (ahead & 1)
+            continue;
+        if (laid == 0)
+            return at;
+        laid--;
+    }
+    return at + laid;
+}
+
+unsigned xdp_batch_account(const struct xdp_batch *batch, uint64_t *ahead) {
+    unsigned next = __atomic_load_n(&batch->next, __ATOMIC_ACQUIRE), gaps = batch->n_gaps;
+    unsigned whole = gaps ? batch->gaps[0].first : next, taken = place_of(*ahead, whole);
+    uint64_t left = taken < 64 ? *ahead >> taken : 0;
+    for (unsigned i = gaps ? batch->gaps[0].end : next; i < (gaps > 1 ? batch->gaps[1].first : next); i++) {
+        unsigned behind = place_of(*ahead, i) - taken;
+        left |= behind < 64 ? UINT64_C(1) << behind : 0;
+    }
+    *ahead = left;
+    return taken;
 }
 
 /* The first frames that can be sent, up to one that never can. */
@@ -71,15 +98,16 @@ static unsigned next_limit(unsigned limit, unsigned done, bool full) {
 
 /* Returns how many frames were taken, or a negative errno. Fewer than n: see *full. */
 static int inject(struct xdp_sender *s, const struct frame *frames, unsigned n, uint64_t sent, bool *full) {
-    const struct xdp_fate *fate = &s->batch->fate;
-    uint64_t refused = __atomic_load_n(&fate->refused, __ATOMIC_RELAXED);
-    unsigned bytes, filled = fill(s->batch, frames, n < s->run_limit ? n : s->run_limit, &bytes);
-    int r = xdp_hook_run(s->hook, s->batch, filled, bytes);
-    unsigned done = __atomic_load_n(&s->batch->next, __ATOMIC_ACQUIRE); /* also if a signal cut it short */
-    *full = r == -ENOMEM || __atomic_load_n(&fate->refused, __ATOMIC_RELAXED) != refused;
+    struct xdp_batch *batch = s->batch;
+    unsigned bytes, filled = xdp_batch_fill(batch, frames, n < s->run_limit ? n : s->run_limit, s->ahead, &bytes);
+    int r = filled ? xdp_hook_run(s->hook, batch, filled, bytes) : 0;
+    if (!filled)
+        batch->next = batch->n_gaps = 0;
+    unsigned done = xdp_batch_account(batch, &s->ahead); /* also if a signal cut it short */
+    *full = r == -ENOMEM || batch->n_gaps > 0;
     s->rest_until_ns = *full ? clock_mono_ns() + XDP_REST_NS : 0;
     s->run_limit = next_limit(s->run_limit, done, *full);
-    int death = read_death(fate, sent + done);
+    int death = read_death(&batch->fate, sent + done);
     if (death < 0)
         return death;
     if (r == 0 && done == 0 && !*full)
@@ -169,6 +197,7 @@ int xdp_transmit(struct xdp_sender *s, const struct frame *frames, unsigned n, s
         if (refusal) {
             counts->last_send_error = refusal;
             counts->send_refused++;
+            s->ahead >>= 1;
             done++;
         }
     }

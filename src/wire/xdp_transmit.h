@@ -22,6 +22,7 @@ struct xdp_sender {
     unsigned processor;      /* with several senders: of its thread */
     unsigned next_queue;
     unsigned run_limit;      /* frames that the next run may inject; XDP_BATCH_MAX at most */
+    uint64_t ahead;          /* bit i: of what will be offered next, frame i has left already, past a refused one */
     uint64_t rest_until_ns;  /* CLOCK_MONOTONIC; until then nothing is offered to a driver that refused; 0: none did */
     uint64_t stuck_since;    /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
 };
@@ -30,6 +31,17 @@ struct xdp_sender {
 int xdp_sender_open(struct xdp_sender *s, struct xdp_hook *h, const struct wire_config *config, struct error *e);
 /* A sender that was never opened may be closed when it is all zero. */
 void xdp_sender_close(struct xdp_sender *s);
+
+/* The two halves of a run, without the kernel. Of n frames that are offered (XDP_BATCH_MAX at most), those that have left
+ * ahead of a refused one are told by bits of `ahead`, bit i for frame i. */
+
+/* Lays out the others; returns how many, and the bytes that the run asks for. */
+unsigned xdp_batch_fill(struct xdp_batch *batch, const struct frame *frames, unsigned n, uint64_t ahead,
+                        unsigned *bytes);
+/* What the run has brought: returns how many of the frames that were offered have left, up to the first that was refused.
+ * *ahead: before, as for the filling; then, those behind it that have left, counted from that one. A gap is no longer
+ * than what the kernel offers at once (16), so a word is enough. */
+unsigned xdp_batch_account(const struct xdp_batch *batch, uint64_t *ahead);
 
 /* As send in wire_ops; counts into counts. */
 int xdp_transmit(struct xdp_sender *s, const struct frame *frames, unsigned n, struct wire_stats *counts);
