@@ -7,6 +7,7 @@ import select
 import signal
 import tempfile
 
+import card
 import netlab
 
 SCANNER, GATEWAY = "198.18.0.2", "198.18.0.1"
@@ -25,7 +26,7 @@ class Sink:
         sampling = [sample_every, sample_most, self.samples] if sample_every else []
         self.process = self.far.start(netlab.helper("tests/lab/sink/sink"), "sink0", *sampling)
         assert self._line() == {"type": "ready"}
-        netlab.napi_threaded(self.far, "sink0")
+        card.like_another_machine(self.far, "sink0")
         netlab.napi_on(self.scanner, "scan0")
         self.far.ip("addr", "add", f"{GATEWAY}/32", "peer", f"{SCANNER}/32", "dev", "sink0")
         self.scanner.ip("addr", "add", f"{SCANNER}/32", "peer", f"{GATEWAY}/32", "dev", "scan0")

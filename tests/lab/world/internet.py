@@ -10,6 +10,7 @@ import time
 
 import numpy
 
+import card
 import netlab
 from world.firewall import Firewall
 
@@ -28,7 +29,7 @@ class World:
 
     The scanner's namespace is `self.scanner`, with scan0 at 198.18.0.2 and 2001:2:0:ffff::2. The universe is behind the
     gateways 198.18.0.1 and 2001:2:0:ffff::1, or, with on_link=True, on the link itself. With threaded=True the world
-    runs on a thread of its own instead of inside the scanner's send calls: more speed, if there is a core to spare.
+    is like another machine (card.py), not inside the scanner's send calls: more speed, if there is a core to spare.
     firewall={"size": N, "seconds": N} puts one in the path (world/firewall.py): self.firewall.
     """
 
@@ -59,7 +60,7 @@ class World:
                                       "--dump", self.folder.name, *self.options)
         assert self._line(20)["type"] == "ready"
         if threaded:
-            netlab.napi_threaded(self.far, "world0")
+            card.like_another_machine(self.far, "world0")
         netlab.napi_on(self.scanner, "scan0")
         netlab.like_a_card(self.scanner, "scan0")
         self._address(SCANNER, GATEWAY, 15 if on_link else 24, on_link)
