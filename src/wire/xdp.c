@@ -145,12 +145,16 @@ static void xdp_wait(struct wire *base, uint64_t timeout_ns) {
     (void)ppoll(p, n, &t, NULL); /* a signal or an error ends the wait as well; recv tells which it was */
 }
 
-/* Adds what the queues' sockets received, and had no room for. */
+/* Adds what the queues' sockets received, and had no room for: that counts once, though veth counts it as dropped. */
 static void add_queues(const struct xdp_hook *h, struct wire_stats *out) {
+    uint64_t lost = 0;
     for (unsigned i = 0; i < h->n_queues; i++) {
         out->received += h->queues[i].taken;
-        out->ring_dropped += __atomic_load_n(&h->queues[i].passage->lost, __ATOMIC_RELAXED);
+        lost += __atomic_load_n(&h->queues[i].passage->lost, __ATOMIC_RELAXED);
     }
+    out->ring_dropped += lost;
+    if (h->driver.is_veth)
+        out->interface_dropped -= lost < out->interface_dropped ? lost : out->interface_dropped;
 }
 
 /* Some drivers count frames that they refuse as dropped. Those were offered again. What was lost in earnest is counted

@@ -104,15 +104,16 @@ static int inject(struct xdp_sender *s, const struct frame *frames, unsigned n, 
     if (!filled)
         batch->next = batch->n_gaps = 0;
     unsigned done = xdp_batch_account(batch, &s->ahead); /* also if a signal cut it short */
-    *full = r == -ENOMEM || batch->n_gaps > 0;
-    s->rest_until_ns = *full ? clock_mono_ns() + XDP_REST_NS : 0;
+    bool no_pool = r == -ENOMEM || r == -ENOSPC; /* until the kernel has tidied up behind earlier runs */
+    *full = no_pool || batch->n_gaps > 0;
+    s->rest_until_ns = *full ? clock_mono_ns() + (no_pool ? XDP_REST_LONG_NS : XDP_REST_NS) : 0;
     s->run_limit = next_limit(s->run_limit, done, *full);
     int death = read_death(&batch->fate, sent + done);
     if (death < 0)
         return death;
     if (r == 0 && done == 0 && !*full)
         return -EXDEV; /* the thread was moved, and the program took another batch for ours */
-    return done > 0 || r == 0 || r == -EINTR || r == -ENOMEM ? (int)done : r;
+    return done > 0 || r == 0 || r == -EINTR || no_pool ? (int)done : r;
 }
 
 /* The same through the sockets: as many as one queue has room for, and the next time the next one is asked first. */

@@ -13,6 +13,7 @@
  * more than a run: the kernel makes a pool of pages for each, which lives for a second more if frames are on their way
  * when it ends; and for each pool that goes it walks over all that there are, on the whole machine, under one lock. */
 #define XDP_REST_NS (50 * NS_PER_US)
+#define XDP_REST_LONG_NS (10 * NS_PER_MS) /* no memory for a pool, or no number (the machine has 65,534 for them) */
 
 /* One of those that transmit there; it has one thread. */
 struct xdp_sender {

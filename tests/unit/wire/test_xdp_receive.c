@@ -283,6 +283,7 @@ static void test_drops_are_counted(void **state) {
     assert_int_equal(s.received, seen);
     assert_int_equal(seen + s.ring_dropped, SENT);
     assert_true(seen > 0 && s.ring_dropped > 0);
+    assert_int_equal(s.interface_dropped, 0); /* each is counted once */
     assert_true(drained > all_sent);
 }
 
