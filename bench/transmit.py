@@ -7,7 +7,6 @@ receiver. A figure is what the far side counted in a window while the scanner ru
 so that the machine's mood is the same for all. Then a sample of noctule's frames is checked one by one.
 """
 import argparse
-import contextlib
 import json
 import os
 import pathlib
@@ -76,19 +75,6 @@ def missing(name):
     return None
 
 
-def put_first(thread="napi/sink0"):
-    """Before what else the machine does: all that is started from here, and the far end's thread."""
-    os.setpriority(os.PRIO_PROCESS, 0, -10)
-    with contextlib.suppress(OSError):  # processes count by their sessions, where the kernel groups them so
-        pathlib.Path("/proc/self/autogroup").write_text("-10", encoding="ascii")
-    for status in pathlib.Path("/proc").glob("[0-9]*/comm"):
-        try:
-            if status.read_text(encoding="utf-8").startswith(thread):
-                os.setpriority(os.PRIO_PROCESS, int(status.parent.name), -20)
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-
-
 def peak_rss(process):
     """In MB, of a process that runs."""
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
@@ -119,7 +105,6 @@ def measured(name, window):
     make, *options = RUNS[name]
     with netlab.Lab() as lab:
         sink = Sink(lab)
-        put_first()
         cost = exec_cost(sink)
         argv = make(sink, WARM + window + 2, *options)
         start = time.monotonic_ns()
@@ -150,7 +135,6 @@ def sampled(fps):
     every = max(1, round(fps * SAMPLE_SECONDS / SAMPLES))
     with netlab.Lab() as lab:
         sink = Sink(lab, every, SAMPLES)
-        put_first()
         process = sink.scanner.start(*noctule(sink, SAMPLE_SECONDS))
         result = ended(sink, process)
         sink.close()
@@ -161,7 +145,6 @@ def memory():
     """Peak memory of a scan at 5 Mpps, in MB."""
     with netlab.Lab() as lab:
         sink = Sink(lab)
-        put_first()
         process = sink.scanner.start(*noctule(sink, 10, rate=RSS_RATE))
         under_way(sink, process)
         time.sleep(9)

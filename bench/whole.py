@@ -15,7 +15,7 @@ import statistics
 import subprocess
 
 import numpy
-from transmit import netlab, peak_rss, put_first  # it knows where the lab is
+from transmit import netlab, peak_rss  # it knows where the lab is
 from world.internet import World
 
 UNIVERSE = {"net": "198.19.0.0/16", "ports": 64, "open": 10000}
@@ -37,7 +37,6 @@ def scan(closed, rate, key, *options):
     """One scan of a world of its own; a flat record of it."""
     with netlab.Lab() as lab:
         world = World(lab, threaded=True, closed=closed, key=key, **UNIVERSE)
-        put_first("napi/world0")
         argv = [netlab.NOCTULE, world.universe, "-p", f"1-{world.ports}", "--wire", "xdp", "--rate", rate, *options,
                 "-q", "-o", world.findings]
         process = world.scanner.start(*argv)
@@ -118,7 +117,6 @@ def world_cost(closed):
     with netlab.Lab() as lab:
         before = programs()
         world = World(lab, threaded=True, closed=closed, key=2100, **UNIVERSE)
-        put_first("napi/world0")
         number = max(programs().keys() - before.keys())
         was = netlab.run("sysctl", "-n", STATS).stdout.strip()
         netlab.run("sysctl", "-qw", f"{STATS}=1")
