@@ -53,7 +53,7 @@ def scan(closed, rate, key, *options):
         answers = stats["syn_ack"] + stats["rst_ack"]
         drops = summary["drops"]
         lost = (summary["sent"] - stats["syn"], answers + stats["arp_answers"] - summary["received"])
-        told = (drops["interface_tx_dropped"], max(drops["ring_dropped"], drops["interface_dropped"]))
+        told = (drops["interface_tx_dropped"], drops["ring_dropped"] + drops["interface_dropped"])
         return {"asked": rate, "closed_ppm": closed, "fastest": fastest(world.arrivals()),
                 "seconds": summary["duration_ns"] / 1e9, "recall": verdict["recall"], "false": verdict["false"],
                 "wrong": verdict["wrong_state"], "duplicate": verdict["duplicate"], "sent": summary["sent"],

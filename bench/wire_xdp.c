@@ -96,8 +96,8 @@ static int64_t send_once(struct bench *b) {
 
 /* The batch was filled once; every run sends the same frames. */
 static int64_t run_bare(struct bench *b) {
-    int r = xdp_hook_run(b->hook, b->hook->batches, b->batch, FRAME_BYTES);
-    unsigned done = b->hook->batches->next;
+    int r = xdp_hook_run(b->hook, b->hook->batches, b->batch, 0, FRAME_BYTES);
+    unsigned done = b->hook->batches->made - b->hook->batches->again_in;
     if (r >= 0 && done < b->batch) /* as the wire does: to try again at once would slow the whole machine */
         clock_sleep_until(clock_mono_ns() + XDP_REST_NS);
     return r < 0 ? r : (int64_t)done;

@@ -143,15 +143,32 @@ static __always_inline bool copy_long(struct xdp_md *ctx, const void *blocks, __
     return false;
 }
 
+/* The number of the frame whose turn it is: a refused one first, once it had its pause. XDP_BATCH_MAX: none. */
+static __always_inline __u32 turn(struct xdp_batch *batch) {
+    __u32 i = batch->next;
+    if (batch->pause) {
+        batch->pause--;
+        batch->spent++;
+        return XDP_BATCH_MAX;
+    }
+    if (batch->again_out != batch->again_in) {
+        batch->spent++;
+        return batch->again[batch->again_out++ % XDP_PENDING_MAX];
+    }
+    if (i >= batch->n)
+        return XDP_BATCH_MAX;
+    batch->next = i + 1;
+    return i;
+}
+
 /* The frame comes as long as the longest of the batch; its content is whatever its memory held. */
 static __always_inline int inject(struct xdp_md *ctx) {
     struct xdp_batch *batch = find_batch();
     if (!batch)
         return XDP_DROP;
-    __u32 i = batch->next;
-    if (i >= batch->n || i >= XDP_BATCH_MAX)
+    __u32 i = turn(batch);
+    if (i >= XDP_BATCH_MAX)
         return XDP_DROP;
-    batch->next = i + 1;
     __u32 len = batch->slots[i].len, block = batch->slots[i].block;
     bool is_copied = len <= XDP_BLOCK_BYTES ? copy_short(ctx, batch->blocks[block % XDP_BATCH_BLOCKS], len)
                                             : copy_long(ctx, batch->blocks, block, len);
@@ -160,6 +177,7 @@ static __always_inline int inject(struct xdp_md *ctx) {
     long room = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
     if (room != len && bpf_xdp_adjust_tail(ctx, (int)(len - room)))
         return XDP_DROP;
+    batch->numbers[batch->made++ % XDP_PENDING_MAX] = i;
     return (int)bpf_redirect(our_ifindex, 0);
 }
 
@@ -186,29 +204,30 @@ static __always_inline bool is(const struct net_device *dev, __u32 ifindex) {
     return (__u32)dev->ifindex == ifindex && dev->nd_net.net->net_cookie == our_netns;
 }
 
-/* After each attempt to hand redirected frames to a driver, in their order: (from, to, sent, drops, err). Those that it
- * has no room for are the latest of them. The run ends there, so that the process can offer them again. */
+/* After each attempt to hand redirected frames to a driver, in the order in which they were made: (from, to, sent, drops,
+ * err). Those that it has no room for are the last of them. They get another turn within the run: a run that ended here
+ * would leave the kernel a pool of pages for every few frames. */
 SEC("tp_btf/xdp_devmap_xmit")
 int transmitted(__u64 *args) {
     const struct net_device *from = (void *)args[0], *to = (void *)args[1];
-    int sent = (int)args[2], drops = (int)args[3], error = (int)args[4];
+    __u32 sent = (__u32)args[2], drops = (__u32)args[3];
+    int error = (int)args[4];
     struct xdp_batch *batch;
     if (!is(to, our_ifindex) || !is(from, LOOPBACK_IFINDEX) || !(batch = find_batch()))
         return 0;
-    __u32 first = batch->offered + (__u32)sent, gap = batch->n_gaps;
-    batch->offered = first + (__u32)drops;
-    if (drops <= 0)
+    __u32 refused = batch->offered + sent;
+    batch->offered = refused + drops;
+    if (!drops)
         return 0;
-    if (error || batch->offered > batch->next || gap >= XDP_GAPS_MAX) {
-        batch->fate.lost += (__u32)drops;
+    if (error || drops > XDP_PENDING_MAX) {
+        batch->fate.lost += drops;
         batch->fate.error = error;
         return 0;
     }
-    batch->fate.refused += (__u32)drops;
-    batch->gaps[gap].first = first;
-    batch->gaps[gap].end = batch->offered;
-    batch->n_gaps = gap + 1;
-    batch->n = batch->next;
+    for (__u32 k = 0; k < XDP_PENDING_MAX && k < drops; k++)
+        batch->again[batch->again_in++ % XDP_PENDING_MAX] = batch->numbers[(refused + k) % XDP_PENDING_MAX];
+    batch->fate.refused += drops;
+    batch->pause = XDP_PAUSE;
     return 0;
 }
 
@@ -223,6 +242,7 @@ int not_redirected(__u64 *args) {
         if (index < XDP_QUEUES_MAX && is(from, our_ifindex))
             passages[index].lost++;
     } else if (index == our_ifindex && is(from, LOOPBACK_IFINDEX) && (batch = find_batch())) {
+        batch->made--;
         batch->fate.lost++;
         batch->fate.error = (int)args[3];
     }

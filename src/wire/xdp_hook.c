@@ -223,7 +223,7 @@ static int open_best_sockets(struct xdp_hook *h, const struct wire_config *confi
 
 /* A run over no frames shows whether the kernel injects at all. */
 static int try_to_inject(struct xdp_hook *h, const char *ifname, struct error *e) {
-    int r = xdp_hook_run(h, &h->batches[0], 0, XDP_BLOCK_BYTES);
+    int r = xdp_hook_run(h, &h->batches[0], 0, 0, XDP_BLOCK_BYTES);
     if (r < 0)
         return error_set(e, -EOPNOTSUPP, "XDP on \"%s\": this kernel injects no frames (Linux 5.18 is needed): %s",
                          ifname, strerror(-r));
@@ -362,11 +362,12 @@ void xdp_hook_give(struct xdp_hook *h, unsigned sender) {
             senders[i] = XDP_NO_SENDER;
 }
 
-int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, unsigned bytes) {
+int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, unsigned spare, unsigned bytes) {
     static const uint8_t blank[XDP_FRAME_BLOCKS * XDP_BLOCK_BYTES]; /* what a frame holds before the program fills it */
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = blank, .data_size_in = bytes, .repeat = n ? (int)n : 1,
-                .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = XDP_FLUSH);
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = blank, .data_size_in = bytes,
+                .repeat = n + spare ? (int)(n + spare) : 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+                .batch_size = XDP_FLUSH);
     batch->n = n;
-    batch->next = batch->offered = batch->n_gaps = 0;
+    batch->next = batch->made = batch->offered = batch->again_in = batch->again_out = batch->pause = batch->spent = 0;
     return bpf_prog_test_run_opts(h->program, &options);
 }

@@ -49,8 +49,9 @@ int xdp_hook_take(struct xdp_hook *h, const struct wire_config *config, struct e
 /* No more. */
 void xdp_hook_give(struct xdp_hook *h, unsigned sender);
 
-/* Runs the program over the first n frames of one of the batches; `bytes` is the length of the longest,
- * XDP_HALF_BYTES at least. Returns 0 or a negative errno; batch->next tells how many were injected. */
-int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, unsigned bytes);
+/* Runs the program over the first n frames of one of the batches, in n turns and as many to spare as are given for what
+ * the driver refuses; `bytes` is the length of the longest, XDP_HALF_BYTES at least. Returns 0 or a negative errno; the
+ * batch tells which frames were injected. */
+int xdp_hook_run(const struct xdp_hook *h, struct xdp_batch *batch, unsigned n, unsigned spare, unsigned bytes);
 
 #endif

@@ -10,6 +10,8 @@
 #define XDP_QUEUES_MAX 64u    /* receive queues whose frames are taken; those of further ones pass on to the kernel */
 #define XDP_BATCH_MAX 4096u   /* frames that one run injects at most */
 #define XDP_FLUSH 64u         /* frames after which the driver is told to send what it has been handed */
+#define XDP_PENDING_MAX 64u   /* a power of two, more than the kernel keeps before it offers them (16) and one refusal (17) */
+#define XDP_PAUSE 64u         /* turns after a refusal */
 #define XDP_BLOCK_BYTES 64u   /* frames are copied in pieces of a cache line */
 #define XDP_HALF_BYTES (XDP_BLOCK_BYTES / 2)
 #define XDP_BATCH_BLOCKS 16384u /* a power of two */
@@ -23,22 +25,18 @@ struct xdp_fate {
     __u64 beside[5];
 };
 
-/* Injected frames that the driver had no room for: first .. end - 1. A run ends with the first of them, but the frame
- * for which room was made by offering them follows, and may have left. */
-struct xdp_gap {
-    __u32 first, end;
-};
-#define XDP_GAPS_MAX 2u
-
 /* The frames of one run, which its program takes one after the other. One thread fills and runs it. It has its pages to
  * itself. */
 struct xdp_batch {
-    __u32 n;        /* frames to inject; fewer, once the driver refused one */
-    __u32 next;     /* how many of them were */
-    __u32 offered;  /* how many of those the driver has been offered */
-    __u32 n_gaps;
-    struct xdp_gap gaps[XDP_GAPS_MAX]; /* what it refused, in ascending order */
-    __u64 beside[4];
+    __u32 n;       /* frames to inject */
+    __u32 next;    /* the first of them that was not tried yet */
+    __u32 made;    /* frames made, those that were refused counted anew, and ... */
+    __u32 offered; /* ... how many of these the driver has been offered since */
+    __u32 again_in, again_out; /* refused frames that came to, and were taken from, `again` */
+    __u32 pause;   /* turns that are to pass until the driver is offered the next frame */
+    __u32 spent;   /* turns that brought no new frame: pauses, and repetitions */
+    __u32 numbers[XDP_PENDING_MAX]; /* of the frames made last */
+    __u32 again[XDP_PENDING_MAX];
     struct xdp_fate fate; /* of all runs */
     struct {
         __u32 block; /* the frame's first */

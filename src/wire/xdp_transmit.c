@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define RUN_MIN 256u /* frames: fewer hardly cost less */
+#define SPARE_MAX (2 * XDP_BATCH_MAX) /* turns: a run is not to last for ever where the driver takes nothing */
 #define STUCK_NS (50 * NS_PER_MS)
 
 /* Most frames are within a block, and two copies whose length the compiler knows cost less than one of any length. */
@@ -55,13 +55,24 @@ static unsigned place_of(uint64_t ahead, unsigned laid) {
     return at + laid;
 }
 
+/* Does it still wait for another turn? */
+static bool is_refused(const struct xdp_batch *batch, unsigned number) {
+    for (uint32_t i = batch->again_out; i != batch->again_in; i++)
+        if (batch->again[i % XDP_PENDING_MAX] == number)
+            return true;
+    return false;
+}
+
 unsigned xdp_batch_account(const struct xdp_batch *batch, uint64_t *ahead) {
-    unsigned next = __atomic_load_n(&batch->next, __ATOMIC_ACQUIRE), gaps = batch->n_gaps;
-    unsigned whole = gaps ? batch->gaps[0].first : next, taken = place_of(*ahead, whole);
+    unsigned next = __atomic_load_n(&batch->next, __ATOMIC_ACQUIRE), whole = next;
+    for (uint32_t i = batch->again_out; i != batch->again_in; i++)
+        if (batch->again[i % XDP_PENDING_MAX] < whole)
+            whole = batch->again[i % XDP_PENDING_MAX];
+    unsigned taken = place_of(*ahead, whole);
     uint64_t left = taken < 64 ? *ahead >> taken : 0;
-    for (unsigned i = gaps ? batch->gaps[0].end : next; i < (gaps > 1 ? batch->gaps[1].first : next); i++) {
+    for (unsigned i = whole; i < next; i++) {
         unsigned behind = place_of(*ahead, i) - taken;
-        left |= behind < 64 ? UINT64_C(1) << behind : 0;
+        left |= behind < 64 && !is_refused(batch, i) ? UINT64_C(1) << behind : 0;
     }
     *ahead = left;
     return taken;
@@ -86,32 +97,29 @@ static int read_death(const struct xdp_fate *fate, uint64_t sent) {
     return error == -ENXIO && __atomic_load_n(&fate->lost, __ATOMIC_RELAXED) == sent ? -ENXIO : 0;
 }
 
-/* The kernel makes and throws away every frame of a run behind the one that the driver refused. So the next run is as
- * long as this one came, and grows again with success. */
-static unsigned next_limit(unsigned limit, unsigned done, bool full) {
+/* Turns to spare for the next run: what this one needed and a quarter more, so that the last ones come through as well;
+ * none, where nothing is refused. */
+static unsigned next_spare(unsigned spare, unsigned spent, bool full) {
+    unsigned needed = spent + spent / 4;
     if (full)
-        return done > RUN_MIN ? done : RUN_MIN;
-    if (done < limit)
-        return limit;
-    return limit < XDP_BATCH_MAX / 2 ? limit * 2 : XDP_BATCH_MAX;
+        return spare * 2 + 4 * XDP_PAUSE < SPARE_MAX ? spare * 2 + 4 * XDP_PAUSE : SPARE_MAX;
+    return needed > spare / 2 ? needed : spare / 2;
 }
 
 /* Returns how many frames were taken, or a negative errno. Fewer than n: see *full. */
 static int inject(struct xdp_sender *s, const struct frame *frames, unsigned n, uint64_t sent, bool *full) {
     struct xdp_batch *batch = s->batch;
-    unsigned bytes, filled = xdp_batch_fill(batch, frames, n < s->run_limit ? n : s->run_limit, s->ahead, &bytes);
-    int r = filled ? xdp_hook_run(s->hook, batch, filled, bytes) : 0;
-    if (!filled)
-        batch->next = batch->n_gaps = 0;
+    unsigned bytes, filled = xdp_batch_fill(batch, frames, n < XDP_BATCH_MAX ? n : XDP_BATCH_MAX, s->ahead, &bytes);
+    int r = xdp_hook_run(s->hook, batch, filled, s->spare, bytes);
     unsigned done = xdp_batch_account(batch, &s->ahead); /* also if a signal cut it short */
     bool no_pool = r == -ENOMEM || r == -ENOSPC; /* until the kernel has tidied up behind earlier runs */
-    *full = no_pool || batch->n_gaps > 0;
+    *full = no_pool || batch->again_in != batch->again_out || (r == 0 && batch->next < filled);
     s->rest_until_ns = *full ? clock_mono_ns() + (no_pool ? XDP_REST_LONG_NS : XDP_REST_NS) : 0;
-    s->run_limit = next_limit(s->run_limit, done, *full);
+    s->spare = next_spare(s->spare, batch->spent, *full);
     int death = read_death(&batch->fate, sent + done);
     if (death < 0)
         return death;
-    if (r == 0 && done == 0 && !*full)
+    if (r == 0 && filled && batch->next == 0)
         return -EXDEV; /* the thread was moved, and the program took another batch for ours */
     return done > 0 || r == 0 || r == -EINTR || no_pool ? (int)done : r;
 }
@@ -157,7 +165,6 @@ int xdp_sender_open(struct xdp_sender *s, struct xdp_hook *h, const struct wire_
         .number = config->sender,
         .processor = config->processor,
         .next_queue = config->sender,
-        .run_limit = XDP_BATCH_MAX,
     };
     return 0;
 }

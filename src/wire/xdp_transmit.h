@@ -22,7 +22,7 @@ struct xdp_sender {
     unsigned number;         /* it sends on the queues number, number + hook->n_senders ... */
     unsigned processor;      /* with several senders: of its thread */
     unsigned next_queue;
-    unsigned run_limit;      /* frames that the next run may inject; XDP_BATCH_MAX at most */
+    unsigned spare;          /* turns of the next run for what is refused */
     uint64_t ahead;          /* bit i: of what will be offered next, frame i has left already, past a refused one */
     uint64_t rest_until_ns;  /* CLOCK_MONOTONIC; until then nothing is offered to a driver that refused; 0: none did */
     uint64_t stuck_since;    /* CLOCK_MONOTONIC of the first refusal since a frame was taken; 0: none */
@@ -40,8 +40,8 @@ void xdp_sender_close(struct xdp_sender *s);
 unsigned xdp_batch_fill(struct xdp_batch *batch, const struct frame *frames, unsigned n, uint64_t ahead,
                         unsigned *bytes);
 /* What the run has brought: returns how many of the frames that were offered have left, up to the first that was refused.
- * *ahead: before, as for the filling; then, those behind it that have left, counted from that one. A gap is no longer
- * than what the kernel offers at once (16), so a word is enough. */
+ * *ahead: before, as for the filling; then, those behind it that have left, counted from that one. They are few, since
+ * refused frames have their turn before new ones. */
 unsigned xdp_batch_account(const struct xdp_batch *batch, uint64_t *ahead);
 
 /* As send in wire_ops; counts into counts. */

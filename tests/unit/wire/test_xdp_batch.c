@@ -21,19 +21,28 @@ static uint8_t left[FRAMES];
 
 /* A bulk is offered, of which the driver takes the first few: what the program at the tracepoint writes down. */
 static void offer(unsigned count, unsigned taken) {
-    for (unsigned i = 0; i < count; i++)
-        if (i < taken) {
-            uint32_t number;
-            memcpy(&number, batch.blocks[batch.slots[batch.offered + i].block], sizeof number);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t laid = batch.numbers[batch.offered++ % XDP_PENDING_MAX], number;
+        memcpy(&number, batch.blocks[batch.slots[laid].block], sizeof number);
+        if (i < taken)
             left[number]++;
-        }
-    if (taken < count) {
-        assert_in_range(batch.n_gaps, 0, XDP_GAPS_MAX - 1);
-        batch.gaps[batch.n_gaps].first = batch.offered + taken;
-        batch.gaps[batch.n_gaps++].end = batch.offered + count;
-        batch.n = batch.next;
+        else
+            batch.again[batch.again_in++ % XDP_PENDING_MAX] = laid;
     }
-    batch.offered += count;
+    assert_in_range(batch.again_in - batch.again_out, 0, XDP_PENDING_MAX);
+    if (taken < count)
+        batch.pause = XDP_PAUSE;
+}
+
+/* One turn of the program: the number of the frame that is made, or XDP_BATCH_MAX. */
+static uint32_t turn(void) {
+    if (batch.pause > 0) {
+        batch.pause--;
+        return XDP_BATCH_MAX;
+    }
+    if (batch.again_out != batch.again_in)
+        return batch.again[batch.again_out++ % XDP_PENDING_MAX];
+    return batch.next < batch.n ? batch.next++ : XDP_BATCH_MAX;
 }
 
 /* A driver that takes all of a bulk, some, or none. */
@@ -42,22 +51,23 @@ static unsigned room(uint64_t *seed, unsigned count) {
     return luck < 6 ? count : luck < 7 ? 0 : (unsigned)(random_splitmix(seed) % (count + 1));
 }
 
-/* As the kernel runs the program over the first n frames that are laid out: a bulk goes when the next frame wants in,
- * and after every XDP_FLUSH frames. */
-static void run(unsigned n, uint64_t *seed) {
+/* As the kernel runs the program, with so many turns to spare: a bulk goes when the next frame wants in, and after every
+ * XDP_FLUSH turns. */
+static void run(unsigned n, unsigned spare, uint64_t *seed) {
     unsigned waiting = 0;
     batch.n = n;
-    batch.next = batch.offered = batch.n_gaps = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (batch.next < batch.n) {
-            batch.next++;
+    batch.next = batch.made = batch.offered = batch.again_in = batch.again_out = batch.pause = 0;
+    for (unsigned i = 0; i < n + spare; i++) {
+        uint32_t number = turn();
+        if (number < XDP_BATCH_MAX) {
             if (waiting == BULK) {
                 offer(waiting, room(seed, waiting));
                 waiting = 0;
             }
+            batch.numbers[batch.made++ % XDP_PENDING_MAX] = number;
             waiting++;
         }
-        if ((i + 1) % XDP_FLUSH == 0 || i + 1 == n) {
+        if ((i + 1) % XDP_FLUSH == 0 || i + 1 == n + spare) {
             if (waiting > 0)
                 offer(waiting, room(seed, waiting));
             waiting = 0;
@@ -79,7 +89,7 @@ static void each_frame_leaves_once(void **state) {
         while (done < FRAMES) {
             unsigned n = 1 + (unsigned)(random_splitmix(&luck) % 400);
             unsigned laid = xdp_batch_fill(&batch, frames + done, n < FRAMES - done ? n : FRAMES - done, ahead, &bytes);
-            run(laid, &luck);
+            run(laid, (unsigned)(random_splitmix(&luck) % 300), &luck);
             done += xdp_batch_account(&batch, &ahead);
             holes += ahead != 0;
             for (uint32_t i = 0; i < FRAMES; i++)
