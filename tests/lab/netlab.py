@@ -153,9 +153,11 @@ class Lab:
         self.namespaces.append(namespace)
         return namespace
 
-    def veth(self, near, near_name, far, far_name):
+    def veth(self, near, near_name, far, far_name, queues=1):
         """A veth pair between two namespaces, both ends up, with no address and no IPv6 chatter."""
-        near.ip("link", "add", near_name, "type", "veth", "peer", "name", far_name, "netns", far.name)
+        numbers = ("numrxqueues", queues, "numtxqueues", queues)
+        near.ip("link", "add", near_name, *numbers, "type", "veth", "peer", "name", far_name, *numbers, "netns",
+                far.name)
         for namespace, name in ((near, near_name), (far, far_name)):
             namespace.ip("link", "set", name, "addrgenmode", "none", "up")
 

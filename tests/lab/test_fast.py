@@ -3,6 +3,7 @@ and nothing left behind by a scan that is killed in the middle."""
 import json
 import os
 import pathlib
+import re
 import signal
 import struct
 
@@ -90,6 +91,29 @@ def test_the_checker_sees_every_mistake(lab, noctule):
     sink.samples.write_bytes(spoilt(last, source, last[4 + source] ^ 1))
     verdict = sink.check(NET, 1, PORTS)
     assert verdict["bad_ip_sum"] == verdict["bad_tcp_sum"] == 1
+
+
+def shares(namespace, interface):
+    """Frames that each of two receive queues took."""
+    counts = dict(re.findall(r"rx_queue_([01])_xdp_packets: (\d+)", namespace.run("ethtool", "-S", interface).stdout))
+    return [int(counts["0"]), int(counts["1"])]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two senders want two processors")
+def test_two_queues_share_the_work(lab):
+    """A sender thread for each transmit queue, a socket for each receive queue: both carry half, and nothing is missed."""
+    world = World(lab, queues=2, net=NET, ports=PORTS, open=10000, closed=400000, key=102)
+    world.scan("-p", f"1-{PORTS}", "--wire", "xdp", "--rate", "400k", "--sender-threads", 2)
+    world.settled()
+    summary = netlab.summary(world.findings)
+    verdict = world.judge(world.findings, summary["retries"])
+    there, back = shares(world.far, "world0"), shares(world.scanner, "scan0")
+    print("there:", there, "back:", back, "drops:", summary["drops"])
+    for mistake in ("false", "wrong_state", "duplicate", "outside", "bad_lines", "unprobed"):
+        assert verdict[mistake] == 0, f"{mistake}: {verdict}"
+    assert verdict["recall"] == 1 and sum(there) >= summary["sent"] and sum(back) >= summary["received"]
+    for one, other in (there, back):
+        assert abs(one - other) <= (one + other) / 20, (there, back)
 
 
 def belongings(namespace):

@@ -30,10 +30,10 @@ class World:
     The scanner's namespace is `self.scanner`, with scan0 at 198.18.0.2 and 2001:2:0:ffff::2. The universe is behind the
     gateways 198.18.0.1 and 2001:2:0:ffff::1, or, with on_link=True, on the link itself. With threaded=True the world
     is like another machine (card.py), not inside the scanner's send calls: more speed, if there is a core to spare.
-    firewall={"size": N, "seconds": N} puts one in the path (world/firewall.py): self.firewall.
+    firewall={"size": N, "seconds": N} puts one in the path (world/firewall.py): self.firewall. `queues`: of both ends.
     """
 
-    def __init__(self, lab, on_link=False, threaded=False, list6=None, firewall=None, **settings):
+    def __init__(self, lab, on_link=False, threaded=False, list6=None, firewall=None, queues=1, **settings):
         self.universe = settings.get("net", UNIVERSE)
         self.ports = settings.get("ports", PORTS)
         self.first_port = settings.get("first_port", 1)
@@ -55,7 +55,7 @@ class World:
         if firewall:
             self.firewall = Firewall(lab, self.scanner, self.far, GATEWAY, **firewall)
         else:
-            lab.veth(self.scanner, "scan0", self.far, "world0")
+            lab.veth(self.scanner, "scan0", self.far, "world0", queues)
         self.process = self.far.start(netlab.helper("tests/lab/world/world"), "--interface", "world0",
                                       "--dump", self.folder.name, *self.options)
         assert self._line(20)["type"] == "ready"
