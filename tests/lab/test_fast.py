@@ -102,7 +102,7 @@ def shares(namespace, interface):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two senders want two processors")
 def test_two_queues_share_the_work(lab):
     """A sender thread for each transmit queue, a socket for each receive queue: both carry half, and nothing is missed."""
-    world = World(lab, queues=2, net=NET, ports=PORTS, open=10000, closed=400000, key=102)
+    world = World(lab, queues=2, net=NET, ports=PORTS, open=10000, closed=980000, key=102)
     world.scan("-p", f"1-{PORTS}", "--wire", "xdp", "--rate", "400k", "--sender-threads", 2)
     world.settled()
     summary = netlab.summary(world.findings)
