@@ -88,19 +88,22 @@ static bool is_fast(const struct scan_config *c) {
     return pps > SCAN_XDP_PPS || (c->bandwidth_bps == 0 && c->rate_milli_pps == 0);
 }
 
-/* By the user's choice, or by what the interface can do. */
+/* By the user's choice, or by what the interface can do. XDP's rings hold every frame in 2 KB, so they are as large as
+ * rings may be: 32,768 frames are 30 ms of a million replies a second. */
 static int wire_choose(const struct scan *s, struct scan_wire *w, const struct wire_config *config,
                        const unsigned *processors, struct error *e) {
     const struct scan_config *c = &s->config;
+    struct wire_config by_xdp = *config;
+    by_xdp.ring_bytes = RING_BYTES_MAX / s->n_wires;
     if (c->wire_ops != NULL)
         return wire_open(w, *config, processors, c->wire_ops, e);
     if (w->loopback && !s->loopback) /* own addresses among the targets */
         return wire_open(w, *config, processors, &wire_packet_ops, e);
     if (c->wire == SCAN_WIRE_XDP)
-        return wire_open(w, *config, processors, &wire_xdp_ops, e);
+        return wire_open(w, by_xdp, processors, &wire_xdp_ops, e);
     if (c->wire == SCAN_WIRE_AUTO && !w->loopback && is_fast(c)) {
         struct error why = ERROR_INIT;
-        if (wire_open(w, *config, processors, &wire_xdp_ops, &why) == 0)
+        if (wire_open(w, by_xdp, processors, &wire_xdp_ops, &why) == 0)
             return 0;
         char line[sizeof why.text + 64];
         snprintf(line, sizeof line, "--wire packet, since xdp cannot be had: %s", why.text);

@@ -16,6 +16,7 @@
 
 /* A frame wakes whoever polls for it, which costs more than all else about it. So after so many without a pause the
  * receiver sleeps by the clock instead, and finds the more of them. */
+#define PACKET_RING_PART 8u /* of the receive ring's bytes is the packet wire's, beside the XDP sockets' */
 #define BUSY_FRAMES 32u
 #define BUSY_NAP_NS (50 * NS_PER_US)
 
@@ -43,17 +44,17 @@ static void xdp_close(struct wire *base) {
     free(w);
 }
 
-/* The packet wire opens first: frames that pass before the program is there are its own. */
+/* The packet wire opens first: frames that pass before the program is there are its own. Later there are few. */
 static int open_all(struct xdp_wire *w, const struct wire_config *config, struct error *e) {
-    struct wire_config half = *config;
-    half.ring_bytes /= 2;
-    int r = wire_packet_ops.open(&half, &w->packet, e);
+    struct wire_config packet = *config;
+    packet.ring_bytes /= PACKET_RING_PART;
+    int r = wire_packet_ops.open(&packet, &w->packet, e);
     if (r < 0)
         return r;
     if (config->receiver && config->receiver->ops == &wire_xdp_ops) {
         w->hook = ((struct xdp_wire *)config->receiver)->hook;
         w->hook->users++;
-    } else if ((r = xdp_hook_open(&half, &w->hook, e)) < 0) {
+    } else if ((r = xdp_hook_open(config, &w->hook, e)) < 0) {
         return r;
     }
     return config->receive ? xdp_hook_receive(w->hook, e) : xdp_sender_open(&w->sender, w->hook, config, e);
