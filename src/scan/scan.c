@@ -9,9 +9,10 @@
 #include "scan/engine.h"
 #include "wire/xdp.h"
 
-/* Receive rings hold a fifth of a second of replies to all that may be sent, each in its slot of so many bytes; all
- * together. */
-#define RING_SLOT_BYTES 160u
+/* Receive rings, all together. The packet wire's hold a fifth of a second of replies to all that may be sent, in slots of
+ * 160 bytes. XDP's have 2 KB for each, so theirs hold a thirtieth. */
+#define RING_BYTES_PACKET (160u / 5u) /* for each packet a second */
+#define RING_BYTES_XDP (2048u / 30u)
 #define RING_BYTES_MIN (UINT64_C(16) << 20) /* blocks for four seconds, however few frames each holds */
 #define RING_BYTES_MAX (UINT64_C(64) << 20)
 #define NEIGHBOUR_TIMEOUT_FIRST_NS UINT64_C(250000000) /* a sleeping radio wakes within its beacon interval */
@@ -28,10 +29,12 @@ void scan_note(const struct scan *s, const char *line) {
         s->config.note(s->config.ctx, line);
 }
 
-static size_t ring_bytes(const struct scan_config *c) {
+static size_t ring_bytes(const struct scan *s, unsigned for_each) {
+    const struct scan_config *c = &s->config;
     uint64_t pps = c->bandwidth_bps > 0 ? c->bandwidth_bps / (8 * 64) : c->rate_milli_pps / 1000;
-    uint64_t bytes = pps / 5 > RING_BYTES_MAX / RING_SLOT_BYTES ? RING_BYTES_MAX : pps / 5 * RING_SLOT_BYTES;
-    return bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
+    bool uncapped = c->bandwidth_bps == 0 && c->rate_milli_pps == 0 && !s->loopback;
+    uint64_t bytes = uncapped || pps > RING_BYTES_MAX / for_each ? RING_BYTES_MAX : pps * for_each;
+    return (bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes) / s->n_wires;
 }
 
 static void wire_close(struct scan_wire *w) {
@@ -88,13 +91,12 @@ static bool is_fast(const struct scan_config *c) {
     return pps > SCAN_XDP_PPS || (c->bandwidth_bps == 0 && c->rate_milli_pps == 0);
 }
 
-/* By the user's choice, or by what the interface can do. XDP's rings hold every frame in 2 KB, so they are as large as
- * rings may be: 32,768 frames are 30 ms of a million replies a second. */
+/* By the user's choice, or by what the interface can do. */
 static int wire_choose(const struct scan *s, struct scan_wire *w, const struct wire_config *config,
                        const unsigned *processors, struct error *e) {
     const struct scan_config *c = &s->config;
     struct wire_config by_xdp = *config;
-    by_xdp.ring_bytes = RING_BYTES_MAX / s->n_wires;
+    by_xdp.ring_bytes = ring_bytes(s, RING_BYTES_XDP);
     if (c->wire_ops != NULL)
         return wire_open(w, *config, processors, c->wire_ops, e);
     if (w->loopback && !s->loopback) /* own addresses among the targets */
@@ -127,7 +129,7 @@ static int wires_open(struct scan *s, struct error *e) {
             .filter = {.port_lo = s->claim.first, .port_hi = (uint16_t)(s->claim.first + s->claim.n - 1),
                        .protocols = &s->protocols},
             .answers_for = w->borrowed[1],
-            .ring_bytes = ring_bytes(&s->config) / s->n_wires,
+            .ring_bytes = ring_bytes(s, RING_BYTES_PACKET),
             .senders = s->config.senders,
         };
         err = wire_choose(s, w, &config, processors, e);
