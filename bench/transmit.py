@@ -119,6 +119,9 @@ def measured(name, window):
                   "load": os.getloadavg()[0], "argv": [str(word) for word in argv]}
         if make is noctule:
             record.update(ended(sink, process))
+        else:  # the far end cannot be taken down while it is flooded
+            process.kill()
+            process.wait(20)
         return record
 
 
