@@ -24,7 +24,7 @@
 /* Frames of one send call. By XDP each call leaves the kernel a pool of pages to tidy up, whose price rises with the number
  * of those that it still has to: calls are to be few. */
 #define SCAN_BATCH_XDP 4096u
-#define SCAN_BATCH_USUAL 128u
+#define SCAN_BATCH_USUAL 512u
 
 /* Counters of one pass. Each is written by one thread and read by any, so they are relaxed atomics. */
 struct counters {
