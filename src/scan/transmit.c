@@ -1,9 +1,6 @@
-/* The transmit thread: owns the order's cursors, the pace and its wire handles. It never waits for output, except where
+/* The transmit thread: owns the order's cursors, the pace and the outlets. It never waits for output, except where
  * the user asked to have silence listed. */
 #include "scan/engine.h"
-
-#include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "probe/packet.h"
@@ -11,7 +8,7 @@
 #include "scan/give_up.h"
 #include "scan/steer.h"
 
-#define LOOKED_MAX 65536u          /* positions looked at for one batch */
+#define LOOKED_MAX 65536u              /* positions looked at for one batch */
 #define NAP_NS UINT64_C(500000)        /* longest sleep while the watermark may still move */
 #define SLICE_NS UINT64_C(50000000)    /* longest sleep at all: a signal is heard within 50 ms */
 #define BATCHES_PER_SECOND 2000u       /* a batch is half a millisecond's worth of frames, so the wire sees no bursts ... */
